@@ -1,4 +1,4 @@
-"""The runner itself: what `make bench` promises about its lines, its JSON and its exit code."""
+"""The benchmark runner: lines, JSON and exit code of `make bench`."""
 
 import json
 from pathlib import Path

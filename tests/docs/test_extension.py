@@ -1,4 +1,4 @@
-"""A role and an environment are added by the steps of their pages, and by nothing else."""
+"""The steps of the pages are sufficient to add a role and an environment."""
 
 from __future__ import annotations
 

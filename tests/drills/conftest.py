@@ -19,7 +19,7 @@ _TIMEOUT_SECONDS = 900
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the drills for `--dist loadgroup`, and give each a time limit that a busy machine keeps."""
+    """Group the drills for `--dist loadgroup`, and set time limits that hold on a busy machine."""
     for item in items:
         if not item.path.is_relative_to(projects.ROOT / "tests" / "drills"):
             continue

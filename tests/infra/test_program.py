@@ -102,7 +102,7 @@ def test_what_holds_data_is_protected(stack: str, stack_of: Callable[[str], Decl
 
 
 def reserved(item: ResourceState) -> bool:
-    """A range kept free for Google's services: it holds nothing and has no name outside."""
+    """A range reserved for Google's services: it contains no resource and is not visible outside."""
     return item.inputs.get("purpose") == "VPC_PEERING"
 
 

@@ -1,4 +1,4 @@
-"""The bucket of reports and the identity of the monitor: two roles and nothing else."""
+"""The bucket of reports and the identity of the monitor, which has exactly two roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A walk over the whole rehearsed state keeps four promises; and it would find who breaks them."""
+"""Four audits of the whole rehearsed state, each of which detects a planted violation."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.loadtest.factories import run, sample
 
 
 def at(seconds: float, measured: Run) -> Run:
-    """The run as it is so many seconds after its start."""
+    """Return the run at a number of seconds after its start."""
     measured.plan.began = time.perf_counter() - seconds
     return measured
 

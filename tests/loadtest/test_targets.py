@@ -1,4 +1,4 @@
-"""The evaluation of a run against TGT1 to TGT3, and whether the generator kept up."""
+"""The evaluation of a run against TGT1 to TGT3, and the generator's health."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program that is deployed, broken once for each rule: the pack finds that, there, and nothing else."""
+"""The deployed program, broken once for each rule: the pack finds exactly that violation."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Source:
-    """Counts its calls; gives what it is set to give."""
+    """A source that counts its calls and returns a configured value."""
 
     def __init__(self, value: bytes = b"value", fresh: float = 60.0, stale: float = 0.0) -> None:
         self.value = value

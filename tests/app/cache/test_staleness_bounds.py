@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def test_entries_of_a_server_that_lost_an_invalidation_are_dropped(
     redis: Redis, redis_process: Process
 ) -> None:
-    """The append-only file of before the invalidation is what the server starts again with."""
+    """The server starts again with the append-only file from before the invalidation."""
     source = Source(b"old")
     log = redis_process.log.parent / "appendonly.aof"
     async with hearing(redis, 0.4) as one, hearing(redis, 0.4) as two:

@@ -1,4 +1,4 @@
-"""Writes whose outcome is unknown: no pod keeps the value of before the write once it has been applied."""
+"""Writes with an unknown outcome: no pod serves the previous value once the write has been applied."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ async def test_expired_upload_fails_even_without_redis(
 
 
 async def test_dead_letter_handler_settles_the_upload(uploads: Uploads) -> None:
-    """A job that fails by itself until its attempts are used up."""
+    """A job fails until its attempts are exhausted."""
     await uploads.acknowledge("one", enqueue=False)
     await uploads.queue.enqueue(Job("one", MAKE_VARIANTS, b"no json"))
     consumer = uploads.consumer()

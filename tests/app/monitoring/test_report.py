@@ -1,4 +1,4 @@
-"""Reports: complete as data, and one HTML file that needs nothing else."""
+"""Reports: complete as data, and as one HTML file without external references."""
 
 from __future__ import annotations
 

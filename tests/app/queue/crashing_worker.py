@@ -25,7 +25,7 @@ async def stand_still(step: str) -> None:
 
 
 class CrashingTask(Queue):
-    """A queue whose worker comes no further than ``step``."""
+    """A queue whose worker crashes at ``step``."""
 
     step = ""
 

@@ -1,6 +1,6 @@
-"""The queue beside a model of it in plain lists, over any sequence of operations.
+"""The queue compared with a model in plain lists, over random sequences of operations.
 
-Time does not pass here: what would be due later is made due by moving its score into the past.
+Time does not advance here: a job becomes due when its score is moved into the past.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Rule:
         assert self.want.keys() <= TESTS, f"{self.path}: {self.want}"
 
     def holds(self, value: Any) -> bool:
-        """Whether a value will do; what is absent never does."""
+        """Whether a value satisfies the rule; an absent one never does."""
         if value is ABSENT or value is None:
             return False
         ((test, wanted),) = self.want.items()

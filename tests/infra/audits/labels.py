@@ -41,7 +41,7 @@ def unlabelled(resources: Sequence[ResourceState], labels: Mapping[str, str]) ->
 
 
 def places(type_: str) -> Iterator[str]:
-    """Return the property of a type that takes labels."""
+    """Yield the property of a type that takes labels."""
     if type_.startswith("kubernetes:"):
         yield "metadata.labels"
     elif type_ in PREFERRED:

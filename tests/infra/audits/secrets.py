@@ -50,7 +50,10 @@ def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]
 
 
 def lines_of_secrets(resources: Iterable[ResourceState]) -> dict[str, str]:
-    """Every line of every secret that was made, and what made it; a line of a key is as good as the key."""
+    """Return every line of every generated secret, with its resource.
+
+    A single line of a key is sensitive too.
+    """
     found: dict[str, str] = {}
     for resource in resources:
         if resource.urn.rpartition("::")[2] in PUBLIC:

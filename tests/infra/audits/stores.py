@@ -38,7 +38,10 @@ FILE: Final = Path(__file__).with_suffix(".yaml")
 
 @dataclass(frozen=True)
 class Store:
-    """Requirements of a type. An aspect that does not apply has a reason instead; `kept` is `protect`."""
+    """Requirements of a type.
+
+    An aspect that does not apply has a reason instead; `kept` is the option `protect`.
+    """
 
     rules: Mapping[str, tuple[Rule, ...] | str]
     protect: bool
@@ -65,7 +68,7 @@ def stores() -> dict[str, Store]:
 
 @cache
 def keepers() -> dict[str, str]:
-    """Types that look as if they kept something and do not, each with the reason."""
+    """Return types that appear to store data and do not, each with the reason."""
     found: dict[str, str] = yaml.safe_load(FILE.read_text())["others"]
     return found
 
@@ -88,7 +91,7 @@ def unguarded(resources: Sequence[ResourceState]) -> Iterator[Finding]:
 
 
 def keeps_something(type_: str) -> bool:
-    """Whether its inputs speak of keys, backups, retention or protection."""
+    """Whether the inputs have keys, backups, retention or protection."""
     if type_.startswith("kubernetes:"):
         return type_.rpartition(":")[2] in ON_DISKS
     known = resource_type(type_)

@@ -1,4 +1,4 @@
-"""The key of the database: Atlas may use it and nothing else, and uses it before there is data."""
+"""The key of the database: granted to Atlas only, and used before there is data."""
 
 from __future__ import annotations
 

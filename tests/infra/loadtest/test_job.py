@@ -1,4 +1,4 @@
-"""The Job of a load test ends by itself, and the generator accepts its environment variables."""
+"""The Job of a load test has a deadline, and the generator accepts its environment variables."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ Changes = Mapping[str, ResourceState | None]  # by URN; None takes the resource 
 class Evaluator:
     """Evaluate changes of a valid state with every check.
 
-    Only mandatory policies count: an advisory one stops no deployment. Tests are included that read a
-    state and nothing else.
+    Only mandatory policies count: an advisory one stops no deployment. Tests are included that only read a
+    state.
     """
 
     def __init__(self, declared: Declared) -> None:
@@ -177,7 +177,7 @@ class Evaluator:
 
 
 def _tests() -> Iterator[tuple[str, Callable[[Declared], None]]]:
-    """Yield tests that take a state and nothing else; a test with a role runs for each role."""
+    """Yield tests that only take a state; a test with a role runs for each role."""
     for module in TESTS:
         for name, test in inspect.getmembers(module, inspect.isfunction):
             if not name.startswith("test_"):

@@ -49,7 +49,7 @@ def ways(
 
 
 def _undone(item: ResourceState) -> Iterator[tuple[str, Changes]]:
-    """A whole resource: gone; a right that was given narrowly is given widely instead."""
+    """Yield the undone resource: removed, or a narrow grant replaced by a broad one."""
     inputs = unwrap(item.inputs)
     if "member" not in inputs:
         yield f"without {name_of(item.urn)}", {item.urn: None}
@@ -74,7 +74,7 @@ def _real(landed: Landed, resources: Sequence[ResourceState]) -> dict[str, list[
 
 
 def _stands_for(planned: str, real: str) -> bool:
-    """Whether a resource of the marked plan is one of the state's: a mark in a name stands for any."""
+    """Whether a resource of the marked plan is one of the state's; a mark in a name matches any text."""
     return planned == real or (
         "<#" in planned
         and re.fullmatch(".+".join(map(re.escape, MARK.split(planned)[::2])), real) is not None

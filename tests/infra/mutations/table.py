@@ -1,4 +1,4 @@
-"""The table of settings, and of who objects when one is turned off: made by `make inventory`."""
+"""The table of settings and of the checks that detect their mutation, written by `make inventory`."""
 
 from __future__ import annotations
 

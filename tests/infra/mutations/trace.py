@@ -148,7 +148,7 @@ def _instead_of_ours(folder: Path) -> Iterator[None]:
 
 
 def _credulous(package: str) -> Cloud:
-    """A cloud that takes marks for numbers, and knows nothing before it has made it."""
+    """Return a provider that accepts marks as numbers, and returns unknown outputs before creation."""
     cloud = providers.provider(package)
 
     def check(request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:

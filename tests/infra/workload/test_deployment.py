@@ -1,4 +1,4 @@
-"""The Deployments: rollouts, probes, termination, spreading, and the image that an update keeps."""
+"""The Deployments: rollouts, probes, termination, spreading, and the image that an update retains."""
 
 from __future__ import annotations
 

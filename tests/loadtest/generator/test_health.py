@@ -1,4 +1,4 @@
-"""Whether the generator kept up."""
+"""Lateness and CPU use of the generator, and the runs that they invalidate."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_container_outside_a_template_is_listed_as_not_evaluated() -> None:
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """A container below so many keys."""
+    """Return a container nested below a number of keys."""
     value: dict[str, Any] = {"image": "i", "command": ["run"]}
     for _ in range(depth):
         value = {"in": value}

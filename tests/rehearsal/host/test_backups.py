@@ -1,4 +1,4 @@
-"""Backups are copies of one moment, are kept as scheduled, and restore what they hold."""
+"""Backups are consistent copies, are retained as scheduled, and can be restored."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _compared(
 
 
 def _as_secret_as(value: Any, model: Any) -> Any:
-    """`value` with a secret wherever `model` has that very value as a secret.
+    """Return `value` with a secret wherever `model` has the same value as a secret.
 
     The CLI leaves outputs in plaintext when an input below them becomes secret and nothing else changes; a
     rehearsal encrypts them. This is the only intended difference.

@@ -1,4 +1,4 @@
-"""Manifests against the types of the Kubernetes SDK: what the API server would refuse, and nothing else."""
+"""Manifests compared with the types of the Kubernetes SDK: exactly the API server's refusals are found."""
 
 from __future__ import annotations
 

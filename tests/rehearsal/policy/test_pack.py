@@ -29,7 +29,7 @@ SERVE = '\nPolicyPack("test", [policy])\n'
 
 @pytest.fixture
 def pack_of(tmp_path: Path) -> Iterator[Callable[..., PolicyPack]]:
-    """Start a pack from source; every one started is closed in the end."""
+    """Start a pack from source; every started pack is closed at the end."""
     started: list[PolicyPack] = []
 
     def start(source: str, **options: Any) -> PolicyPack:
@@ -186,7 +186,7 @@ def test_closing_twice_and_before_the_start_is_fine() -> None:
 
 
 def ended(pid: int, within: float = 10) -> bool:
-    """Return whether the process exits within so many seconds."""
+    """Return whether the process exits within a number of seconds."""
     deadline = time.monotonic() + within
     pause = 0.01
     while True:

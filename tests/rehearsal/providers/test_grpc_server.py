@@ -1,4 +1,4 @@
-"""The clouds behind gRPC: one server stands for all the provider processes that the CLI would start."""
+"""The clouds behind gRPC: one server in place of the provider processes that the CLI would start."""
 
 from __future__ import annotations
 

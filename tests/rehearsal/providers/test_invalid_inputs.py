@@ -1,4 +1,4 @@
-"""Wrong inputs over all clouds: each problem is found at its path, all of them at once, and nothing else."""
+"""Invalid inputs in all clouds: every problem is found at its path, and no other."""
 
 from __future__ import annotations
 

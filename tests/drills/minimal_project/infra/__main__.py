@@ -1,4 +1,4 @@
-"""A little of everything that one machine makes real, declared without the SDKs that take seconds to import.
+"""One resource of each kind that one machine emulates, declared without SDKs, whose import takes seconds.
 
 A cache and a bucket come after some small resources each, and the pods after both, so that an `up` has many
 moments. The settings change inputs everywhere: updates, a replacement, a rollout and more or fewer pods.

@@ -1,4 +1,4 @@
-"""Events are counted, and only the most recent are kept."""
+"""Events are counted, and only the most recent are retained."""
 
 from __future__ import annotations
 

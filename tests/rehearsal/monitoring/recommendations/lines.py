@@ -47,7 +47,7 @@ class RecordedLines:
 
 
 def history(lines: Lines, hours: float = 24.0, config: Mapping[str, Any] = CONFIG) -> RecordedHistory:
-    """A history of the stack `prod` with these lines over so many hours."""
+    """Return a history of the stack `prod` with these lines over a number of hours."""
     return RecordedHistory(RecordedLines(lines, hours), SIGNALS, config, END, 7 * 86_400.0)
 
 

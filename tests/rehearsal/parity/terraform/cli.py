@@ -58,7 +58,7 @@ def configuration(
 
 
 def run(folder: Path, package: str, providers: Path, config: Mapping[str, Any], *command: str) -> Run:
-    """Run a command of the CLI on a configuration in `folder`, which keeps the state between commands."""
+    """Run a command of the CLI on a configuration in `folder`, which contains the state between commands."""
     cli = find_cli()
     assert cli is not None
     (folder / "main.tf.json").write_text(json.dumps(config))

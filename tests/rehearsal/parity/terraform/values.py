@@ -228,7 +228,7 @@ def _proposed(field: Field, prior: Any, config: Any) -> Any:
 
 
 def _counterpart(block: Block, prior: list[Any], item: Any) -> Any:
-    """The element of a prior set that the configured one stands for: equal in all that is configured."""
+    """Return the element of a prior set that equals the configured one in all configured attributes."""
     for one in prior:
         if isinstance(one, dict) and all(
             item.get(name) is None or item.get(name) == one.get(name) for name in block.fields

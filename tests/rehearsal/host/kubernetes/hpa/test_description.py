@@ -1,4 +1,4 @@
-"""An autoscaler's last sync in words."""
+"""Text descriptions of an autoscaler's last sync."""
 
 from __future__ import annotations
 
