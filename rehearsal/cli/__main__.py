@@ -7,7 +7,7 @@ import signal
 from types import FrameType
 from typing import Final, NoReturn
 
-# To the shell, how a process ends that was interrupted: 128 and the number of SIGINT.
+# Exit status of a process that SIGINT interrupted, by shell convention: 128 plus the signal's number.
 _INTERRUPTED: Final = 130
 
 

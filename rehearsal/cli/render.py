@@ -23,7 +23,7 @@ _SEALED: Final = {"data": base64.b64encode(WITHHELD.encode()).decode(), "stringD
 _AUTONAMED: Final = "pulumi.com/autonamed"  # annotation for the Pulumi provider only
 _FIRST_LINE: Final = "# Rendered by `kingdom render --stack {stack}`: generated file, edits are lost."
 _OURS: Final = re.compile(r"# Rendered by `kingdom render --stack (\S+)`")
-# Among objects that do not depend on each other: what admits, names and configures comes before what runs.
+# Among independent objects: admission, names and configuration come before workloads.
 _KINDS: Final = (
     "Namespace", "CustomResourceDefinition", "PriorityClass", "ResourceQuota", "LimitRange", "NetworkPolicy",
     "ServiceAccount", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret",

@@ -88,7 +88,7 @@ class Deletion:
                     live = self._snapshot.live(resource.urn)
                     if live is None or live.pending_replacement:
                         self._deployment.executor.request_deletion(provider, resource)
-                    else:  # it was to replace a resource that still exists
+                    else:  # it would have replaced a resource that still exists
                         self._deployment.executor.undo_creation(provider, resource, spare=live.id)
                 self._snapshot.end("creating", resource)
             except (StepFailedError, ProviderError) as error:

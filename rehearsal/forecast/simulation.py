@@ -34,7 +34,7 @@ from rehearsal.host.kubernetes.hpa.trace import reading_key
 from rehearsal.scenarios.rate_curve import RateCurve
 
 SYNC_SECONDS = 15
-# Before the first second counts, the platform has had the first number of users for so long.
+# Seconds for which the platform has had the first number of users before the first second counts.
 WARM_UP_SECONDS = 600
 TIMEOUT_SECONDS = 10.0
 _STATION_SERVERS = 2

@@ -119,7 +119,7 @@ def compare(calibration: Calibration, run: Mapping[str, Any], forecast_replicas:
     return Validation(
         [_window(calibration, latency, factor, each) for each in run["windows"] if each["arrivals"]],
         max(used, default=0),
-        # A run is shorter than the time for which replicas of an earlier load are kept.
+        # A run is shorter than the time for which replicas of an earlier load are retained.
         max(forecast_replicas, *used[:1]),
     )
 

@@ -58,7 +58,7 @@ class Alerts:
             if signal.threshold is None or signal.query not in results:
                 continue
             for labels, value in results[signal.query].items():
-                # The critical alert stands for the warning as well.
+                # The critical alert implies the warning.
                 critical = self._compare(at, signal, labels, value, "critical", signal.threshold.critical)
                 if not critical:
                     self._compare(at, signal, labels, value, "warning", signal.threshold.warning)

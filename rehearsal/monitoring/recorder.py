@@ -22,7 +22,7 @@ from rehearsal.monitoring.promql.evaluator import NAME, Labels, Vector, queries,
 from rehearsal.monitoring.promql.parser import Expression, QueryError, parse, selectors
 from rehearsal.monitoring.store import Event, Recording
 
-# After so many intervals without a scrape, the last values are not carried on.
+# After this many intervals without a scrape, the last values are no longer used.
 _GAP_INTERVALS: Final = 4
 _PRUNE_SECONDS: Final = 600.0
 _TIMEOUT_SECONDS: Final = 2.0

@@ -32,7 +32,7 @@ _BOOL: Final = f"{_TAG}bool"
 _FLOAT: Final = f"{_TAG}float"
 _INT: Final = f"{_TAG}int"
 _SCALARS: Final = frozenset({_BOOL, _FLOAT, _NULL, _INT})
-# The usual spellings, which need no constructor.
+# The common spellings, which need no constructor.
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _BOOLS: Final = {"true": True, "false": False}
 _ANCHOR: Final = re.compile(r"&([^\s,\[\]{}]+)")

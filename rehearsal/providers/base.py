@@ -482,7 +482,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def type_of(urn: str) -> str:
-    """The type token in a URN, without its parents: ``urn:pulumi:stack::project::a$b::name`` gives ``b``."""
+    """Return the type token in a URN without its parents.
+
+    ``urn:pulumi:stack::project::a$b::name`` gives ``b``.
+    """
     return urn.split("::", 3)[2].rsplit("$", 1)[-1]
 
 

@@ -43,7 +43,7 @@ class Random(Cloud):
             case "RandomBytes":
                 return _base64(_stream(seed, int(inputs.get("length") or 0)))
             case "RandomPassword":
-                return "none"  # as the real provider has it: the id would show the secret
+                return "none"  # as in the real provider: the id would reveal the secret
             case "RandomString":
                 return _password(seed, inputs)
             case "RandomUuid" | "RandomUuid4" | "RandomUuid7":

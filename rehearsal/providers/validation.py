@@ -73,7 +73,10 @@ _EXACT: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"
 
 
 def _is_exact(declared: Type, value: Any) -> bool:
-    """Whether a value is of the declared class, as most are: a generator for each takes most of the time."""
+    """Whether a value is of the declared class, as most are.
+
+    A generator for each value would take most of the time.
+    """
     return declared.__class__ is Scalar and _EXACT.get(value.__class__) == declared.kind
 
 

@@ -38,7 +38,7 @@ class Config:
 def full_key(text: str, project: str) -> str:
     """Return ``namespace:name`` for a key as it is written in a file. Raises ValueError."""
     parts = text.split(":")
-    if len(parts) == 3 and parts[1] == "config":  # an old spelling, still understood
+    if len(parts) == 3 and parts[1] == "config":  # an old format that is still supported
         return f"{parts[0]}:{parts[2]}"
     if len(parts) > 2:
         raise ValueError("a key has the form namespace:name")
@@ -146,7 +146,7 @@ def _type_name(spec: Mapping[str, Any]) -> str:
 def _has_type(kind: str, items: Any, value: Any) -> bool:
     match kind:
         case "string":
-            # Values of a stack file arrive as text, whatever they look like there.
+            # Values of a stack file are text, whatever their YAML type.
             return isinstance(value, (str, int, float, bool))
         case "integer":
             try:

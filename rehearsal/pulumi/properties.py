@@ -327,7 +327,10 @@ def parse_path(text: str) -> Path:
 
 
 def equal(one: Value, other: Value) -> bool:
-    """Whether two values are the same, secretness included (``DeepEquals`` of the engine's properties)."""
+    """Return whether two values are equal, secretness included.
+
+    This is ``DeepEquals`` of the engine's properties.
+    """
     match one, other:
         case Secret(a), Secret(b):
             return equal(a, b)

@@ -36,7 +36,10 @@ def is_provider(type_: str) -> bool:
 
 
 def is_default_provider(urn: str) -> bool:
-    """Whether it is one that the engine made up: ``IsDefaultProvider`` in ``sdk/go/common/providers``."""
+    """Return whether the engine created the provider.
+
+    This is ``IsDefaultProvider`` in ``sdk/go/common/providers``.
+    """
     name = name_of(urn)
     return is_provider(type_of(urn)) and (name == "default" or name.startswith("default_"))
 

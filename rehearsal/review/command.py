@@ -90,7 +90,10 @@ def printed(found: Review, format_: Format) -> str:
 
 
 def _counts(item: StackReview) -> str:
-    """The counts of the comment: components and the stack itself have nothing of their own to change."""
+    """Return the counts of the comment, without components and the stack.
+
+    These have no properties of their own.
+    """
     parts = [f"{number} to {op.value}" for op, number in item.counts.items()]
     return f"{item.stack}: {', '.join([*parts, f'{item.unchanged} unchanged'])}"
 

@@ -84,7 +84,10 @@ def rules() -> dict[str, RuleInfo]:
 
 
 def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """(findings, not evaluated) over all `results`: mandatory first, then by severity, policy and place."""
+    """Return (findings, not evaluated) of all `results`.
+
+    Mandatory first, then by severity, policy and position.
+    """
     known = rules()
     found: dict[Finding, list[str]] = {}
     for result in results:

@@ -156,7 +156,7 @@ class Store:
         Each is a list of entries, or the mark of a fold.
         """
         lines: list[Any] = []
-        *whole, _torn = journal.split(b"\n")  # what stands after the last newline was never waited for
+        *whole, _torn = journal.split(b"\n")  # an incomplete last line was not acknowledged
         for number, line in enumerate(whole, start=1):
             try:
                 lines.append(json.loads(line))

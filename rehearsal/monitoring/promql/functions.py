@@ -31,7 +31,7 @@ def increase(times: Sequence[float], values: Sequence[float], start: float, end:
     if to_start >= threshold:
         to_start = average / 2
     if grown > 0 and values[0] >= 0:
-        # A counter is never below 0: it is not extrapolated beyond the time at which it was.
+        # A counter is never below 0, so it is not extrapolated to times before it would have been 0.
         to_start = min(to_start, sampled * (values[0] / grown))
     if to_end >= threshold:
         to_end = average / 2

@@ -96,7 +96,7 @@ def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
                     "factor": factor,
                     "hours": hours_of(series),
                 },
-                # Nothing is gained where entries are read once, or invalidated by writes.
+                # A longer time to live has no effect if entries are read once, or invalidated by writes.
                 ExpectedEffect(
                     "cache hits", "%", 100 * hit, 100 * hit, 100 * factor * reads / (1 + factor * reads)
                 ),

@@ -25,7 +25,7 @@ from rehearsal.monitoring.recommendations.workload import (
 
 Rule = Callable[[RecordedHistory], list[StackRecommendation]]
 
-# The first one of those that change the same thing applies.
+# Of the rules that change the same setting, the first one applies.
 RULES: Final[Sequence[Rule]] = (
     memory,
     max_replicas,
@@ -40,7 +40,7 @@ RULES: Final[Sequence[Rule]] = (
     index_advice,
     rate_limits,
 )
-# Each assumes that the other settings of the role remain: one of them at a time.
+# Each assumes that the other settings of the role are unchanged, so only one of them applies.
 _CAPACITY: Final = frozenset({"max-replicas", "scaling-target", "cpu-request", "min-replicas"})
 
 

@@ -166,7 +166,7 @@ def max_replicas(history: RecordedHistory) -> list[StackRecommendation]:
                 str(maximum),
                 str(new),
                 {"share_at_maximum": held, "hours": hours_of(series), "limit_seconds": limit},
-                # At most linear; nothing is gained where pods wait for something that they share.
+                # At most linear: replicas have no effect if pods wait for a shared resource.
                 ExpectedEffect("capacity in replicas", "1", now, now, float(new)),
                 "Costs more under load; no help when the database is what is slow.",
                 f"Set maxReplicas of {role} to {maximum} again.",

@@ -25,9 +25,9 @@ def forces_replacement(
     before, after = _value(old, path), _value(new, path)
     computed = not found.framework and bool(found.facts.get("computed"))
     if computed and after is None:
-        return False  # what is no longer declared stays as it is
+        return False  # a value that is no longer declared is unchanged
     if found.facts.get("force_new") and not (computed and found.children and before is None):
-        return True  # a block that the provider computes is there before it is declared
+        return True  # the provider computes such a block before it is declared
     return _required_below(found, before) or _required_below(found, after)
 
 
@@ -37,7 +37,10 @@ def replacing_names(mapped: MappedType) -> frozenset[str]:
 
 
 def is_default(mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether the change at `path` only adds or removes the provider's default: no change to it."""
+    """Return whether the change at `path` only adds or removes the provider's default.
+
+    Such a change has no effect.
+    """
     found, _ = _at(mapped, path)
     if found is None or "default" not in found.facts:
         return False

@@ -12,7 +12,7 @@ from rehearsal.pulumi.properties import UNKNOWN
 _SERVICE: Final = "gcp:projects/service:Service"
 _IDENTITY: Final = "gcp:projects/serviceIdentity:ServiceIdentity"
 _GOOGLE_APIS: Final = ".googleapis.com"
-# APIs of SDK modules that are not called as the module is.
+# APIs of SDK modules whose names differ.
 _API_OF_MODULE: Final = {
     "folder": "cloudresourcemanager",
     "kms": "cloudkms",
@@ -33,7 +33,7 @@ _AGENT: Final = re.compile(r"serviceAccount:service-\d+@([a-z-]+)\.iam\.gservice
 _AGENT_OF_API: Final = {"compute-system": "compute", "container-engine-robot": "container"}
 _STORAGE_AGENT: Final = "gs-project-accounts"
 _API_OF_AGENT: Final = {"cloud-redis": "redis"}
-# Resources that take minutes to create, by far more than App Check takes to recognize an app.
+# Resources whose creation takes minutes, longer than App Check needs to recognize an app.
 _SLOW: Final = frozenset(
     {
         "gcp:container/cluster:Cluster",

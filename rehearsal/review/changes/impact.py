@@ -228,7 +228,10 @@ def _is_generated(name: str, logical: str) -> bool:
 
 
 def _refused(step: Step, name: str, owner: str, deleted: bool) -> str:
-    """Why the cloud refuses `name` for the resource of `step`: `owner`, maybe `deleted` later, has it."""
+    """Return why the cloud refuses `name` for the resource of `step`.
+
+    `owner`, which `deleted` may remove later, has the name.
+    """
     other, why = name_of(owner), f"({name}), which is refused with 409 (already exists)"
     if owner == step.urn:
         return (
@@ -252,7 +255,10 @@ def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
 
 
 def _physical(type_: str, inputs: Any) -> tuple[str, ...] | None:
-    """The name in the cloud and what it is unique in; None if the cloud chooses it or it is not known yet."""
+    """Return the name in the cloud and its scope of uniqueness.
+
+    None if the cloud assigns the name, or if it is unknown.
+    """
     if _GRANT.search(type_):
         return None
     for key in ("metadata.name", _NAMES.get(type_, "name")):

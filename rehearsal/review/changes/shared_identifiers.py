@@ -35,7 +35,10 @@ KEYS: Final = (
 
 
 def shared_identifiers(project: Project) -> tuple[Finding, ...]:
-    """A finding for each value that several stacks of `project` share, at its line in the last of them."""
+    """Return a finding for each value that several stacks of `project` share.
+
+    Its line is that of the last of the stacks.
+    """
     stacks = []
     for name in project.stack_names():
         try:

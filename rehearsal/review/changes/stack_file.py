@@ -47,7 +47,10 @@ def wrong_settings(error: str, path: Path) -> tuple[WrongSetting, ...]:
 
 
 def line_of(path: Path, key: str) -> int:
-    """The line of the setting `key` (``kingdom:edge.port``), or of what it is missing in; 0 for neither."""
+    """Return the line of the setting `key` (``kingdom:edge.port``).
+
+    If it is absent, the line of the object that lacks it; 0 for neither.
+    """
     try:
         root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
@@ -125,7 +128,10 @@ def _decoded(value: str) -> Any:
 
 
 def _paths(old: Any, new: Any) -> Iterator[tuple[Any, ...]]:
-    """The paths at which `new` differs from `old`: below the top only if both are trees of the same kind."""
+    """Yield the paths at which `new` differs from `old`.
+
+    Below the top only if both are trees of the same kind.
+    """
     trees = (dict, list)
     if type(old) is type(new) and isinstance(new, trees):
         yield from differences(old, new)

@@ -476,7 +476,10 @@ def _summary_name(stack: str) -> str:
 
 
 def _steps(item: StackReview) -> Iterator[str]:
-    """One entry for each change: deletions first. The same change in several resources is one entry."""
+    """Yield one entry for each change, deletions first.
+
+    Equal changes of several resources share an entry.
+    """
     assigned = assigned_values(item)
     inputs = created_inputs(item)
     groups: dict[tuple[Op, str, str], list[Step]] = {}

@@ -54,9 +54,10 @@ def decide(
     author: str,
     more: Iterable[str] = (),
 ) -> Decision:
-    """The status for a pull request of `author` at the commit `head`. `owners` are those of ``policies/``.
+    """Return the status for a pull request of `author` at the commit `head`.
 
-    `more` are reasons beyond the changed files. An author cannot approve the own change.
+    `owners` are those of ``policies/``, and `more` are reasons beyond the changed files. Authors cannot
+    approve their own change.
     """
     reasons = tuple(dict.fromkeys([*more, *(reason for file in files for reason in reasons_of(file))]))
     if len(files) >= _MAX_FILES:

@@ -105,7 +105,7 @@ def rule_changes(
 
 
 def weaker(before: PackInfo, after: PackInfo) -> Iterable[tuple[str, str, str, str]]:
-    """(rule, kind, before, after) for every rule of `before` that `after` enforces less, or differently."""
+    """Yield (rule, kind, before, after) for every rule that `after` enforces less, or differently."""
     now = {policy.name: policy for policy in after.policies}
     for policy in before.policies:
         found = now.get(policy.name)
