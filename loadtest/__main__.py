@@ -21,9 +21,12 @@ from loadtest.capacity import find_capacity
 from loadtest.comparison import BaseUpError, base_platform, measure
 from loadtest.generator.accounts import SetupError
 from loadtest.generator.health import raise_generator_priority
+from loadtest.history.command import record, run_entry, show
+from loadtest.history.entry import FORMAT, Entry, now, recorded_commit
+from loadtest.history.files import HistoryError
 from loadtest.live_view import live_view
 from loadtest.platform import NotLoopbackError, NotUpError, find
-from loadtest.report import result_line, to_html, to_json, to_text
+from loadtest.report import machine_class, result_line, to_html, to_json, to_text
 from loadtest.run import InterruptedRunError, Run, Settings, execute
 from loadtest.statistics.regression import Comparison
 from rehearsal.errors import KingdomError
@@ -58,6 +61,22 @@ def parser(catalog: Catalog) -> argparse.ArgumentParser:
     compared.add_argument("--windows", type=int, default=20, help="for each side (default: 20)")
     compared.add_argument("--seconds", type=float, default=6.0, help="of each window (default: 6)")
     compared.add_argument("--rate", type=float, default=40.0, help="requests per second (default: 40)")
+    for each in (run, capacity):
+        each.add_argument(
+            "--record", action="store_true", help="append a valid run to the history of this machine class"
+        )
+    history = commands.add_parser("history", help="the recorded runs and the changes among them")
+    history.add_argument("--machine", metavar="TEXT", default="", help="only machine classes with this text")
+    history.add_argument(
+        "--settings", metavar="TEXT", default="", help="only runs whose settings have this text"
+    )
+    history.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a report of one kind of runs to this file"
+    )
+    history.add_argument(
+        "--json", type=Path, metavar="FILE", nargs="?", const=Path("-"),
+        help="write runs and changes to this file; without FILE or with - to standard output",
+    )  # fmt: skip
     for each in (run, capacity, compared):
         each.add_argument("--seed", type=int, help="of the schedule; drawn and shown if absent")
         each.add_argument("--accounts", type=int, default=_ACCOUNTS, help=f"that send requests ({_ACCOUNTS})")
@@ -72,11 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         catalog = load()
         options = parser(catalog).parse_args(arguments)
-        options.seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
-        commands = {"run": _run, "capacity": _capacity, "compare": _compare}
+        if "seed" in options and options.seed is None:
+            options.seed = random.SystemRandom().randrange(1_000_000)
+        commands = {"run": _run, "capacity": _capacity, "compare": _compare, "history": _history}
         with terminable():
             return commands[options.command](options, catalog)
-    except (NotUpError, NotLoopbackError, ScenarioError, SetupError, BaseUpError, KingdomError) as error:
+    except (
+        NotUpError, NotLoopbackError, ScenarioError, SetupError, BaseUpError, HistoryError, KingdomError,
+        OSError,
+    ) as error:  # fmt: skip
         print(f"error: {error}", file=sys.stderr)
         return INVALID
     except (InterruptedRunError, KeyboardInterrupt):
@@ -103,6 +126,7 @@ def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
 
 def _run(options: argparse.Namespace, catalog: Catalog) -> int:
     settings, platform = settings_of(options, catalog), find(options.stack)
+    commit = recorded_commit(platform) if options.record else ""
     raise_generator_priority()
     print(
         f"{settings.name}: {settings.users.seconds:.0f} s, at most "
@@ -114,6 +138,8 @@ def _run(options: argparse.Namespace, catalog: Catalog) -> int:
     with annotated(platform.state, "load", f"load: {settings.name}", detail), live_view() as tick:
         run = execute(settings, platform, tick)
     _write(run, options)
+    if options.record:
+        record(run.invalid(), lambda: run_entry(run, commit, machine_class()))
     return exit_code(run)
 
 
@@ -139,6 +165,7 @@ def _write(run: Run, options: argparse.Namespace) -> None:
 
 def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
     platform = find(options.stack)
+    commit = recorded_commit(platform) if options.record else ""
     raise_generator_priority()
     with annotated(platform.state, "load", "load: capacity", {"mix": options.mix, "seed": options.seed}):
         found = find_capacity(
@@ -149,9 +176,21 @@ def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
         text = json.dumps(found.as_json())
         print(text) if str(options.json) == "-" else options.json.write_text(text)
     print(found.text())
+    if options.record:
+        entry = Entry(
+            format=FORMAT, kind="capacity", date=now(), commit=commit, machine=machine_class(),
+            mix=options.mix, seconds=options.seconds, seed=options.seed, accounts=options.accounts,
+            rate=found.rate,
+        )  # fmt: skip
+        record(["the generator could not offer more"] if found.invalid else [], lambda: entry)
     if found.invalid:
         return INVALID
     return PASSED if found.rate else MISSED
+
+
+def _history(options: argparse.Namespace, catalog: Catalog) -> int:
+    passed = show(options.machine, options.settings, options.html, options.json)
+    return PASSED if passed else REGRESSION
 
 
 def _compare(options: argparse.Namespace, catalog: Catalog) -> int:

@@ -7,6 +7,7 @@ all of them.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import re
@@ -31,6 +32,8 @@ from rehearsal.pulumi.project import Project
 from rehearsal.review.base_checkout import checked_out
 from rehearsal.scenarios.rate_curve import RateCurve
 
+# Share of the rounds that are repeated at most.
+_MAX_REPEATED: Final = 0.5
 _UP_SECONDS: Final = 240.0
 # An interrupted `up` ends when the operations in progress have.
 _INTERRUPT_SECONDS: Final = 60.0
@@ -58,14 +61,18 @@ def measure(
     rng, found = random.Random(seed), Samples()  # noqa: S311 (repeatable, not secret)
     prepared: dict[str, list[Account]] = {}
     curve = RateCurve(((0.0, rate), (seconds, rate)))
-    for number in range(windows):
+    # A window that was left out is measured again, in rounds of all sides.
+    for number in range(windows + math.ceil(windows * _MAX_REPEATED)):
+        if found.complete >= windows:
+            break
         for side in rng.sample(SIDES, len(SIDES)):
             platform = change if side == "change" else base
             settings = Settings(side, curve, *mix, 1.0, 1.0, accounts, rng.randrange(1_000_000))
             run = execute(settings, platform, prepared=prepared.get(platform.address), observe=False)
             prepared[platform.address] = run.plan.prepared
             found.add(side, {"P50": run.total.p50, "P95": run.total.p95}, run.invalid(), number)
-        notice(f"round {number + 1} of {windows}")
+        repeated = number + 1 - windows
+        notice(f"round {min(number + 1, windows)} of {windows}" + f", repeated {repeated}" * (repeated > 0))
     return found
 
 

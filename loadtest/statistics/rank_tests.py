@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist, median
 from typing import Final
 
 _NORMAL: Final = NormalDist()
+_MAX_EXACT: Final = 20
 
 
 def ranks(values: Sequence[float]) -> list[float]:
@@ -46,6 +48,36 @@ def mann_whitney_p(left: Sequence[float], right: Sequence[float]) -> float:
         return 1.0
     z = (max(u, n * m - u) - n * m / 2 - 0.5) / deviation
     return min(1.0, 2 * (1 - _NORMAL.cdf(z)))
+
+
+def exact_mann_whitney_p(left: Sequence[float], right: Sequence[float]) -> float:
+    """Two-sided p-value from the exact distribution of U, which small samples need.
+
+    With ties, or with more than 20 values on both sides, the normal approximation.
+    """
+    n, m = sorted((len(left), len(right)))
+    if n > _MAX_EXACT or len({*left, *right}) < n + m:
+        return mann_whitney_p(left, right)
+    u = mann_whitney_u(left, right)
+    below = sum(_arrangements(n, m)[: int(min(u, n * m - u)) + 1])
+    return min(1.0, 2 * below / math.comb(n + m, n))
+
+
+def min_mann_whitney_p(n: int, m: int) -> float:
+    """Return the smallest two-sided p-value that samples of these sizes can have: no values overlap."""
+    return 2 / math.comb(n + m, n)
+
+
+@cache
+def _arrangements(n: int, m: int) -> list[int]:
+    """Return the number of orders of both samples for every U: coefficients of the Gaussian binomial."""
+    counts = [1] + [0] * (n * m)
+    for factor in range(1, n + 1):
+        for u in range(n * m, m + factor - 1, -1):
+            counts[u] -= counts[u - m - factor]
+        for u in range(factor, n * m + 1):
+            counts[u] += counts[u - factor]
+    return counts
 
 
 def _deviation(left: Sequence[float], right: Sequence[float]) -> float:

@@ -31,6 +31,11 @@ class Samples:
         for measure, value in values.items():
             self.windows[side][measure].append(value)
 
+    @property
+    def complete(self) -> int:
+        """The number of windows that every side has."""
+        return min(len(values) for side in self.windows.values() for values in side.values())
+
     def comparisons(self) -> list[Comparison]:
         """Return the comparison of every measure."""
         base, again, change = (self.windows[side] for side in SIDES)

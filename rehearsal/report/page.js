@@ -45,7 +45,7 @@
       const line = element.appendChild(document.createElement("tr"));
       for (const cell of cells) line.appendChild(document.createElement(kind)).textContent = cell;
     };
-    row(["second", ...plot.series.map((s) => s.name + (plot.unit && ` (${plot.unit})`))], "th");
+    row([data.axis[0], ...plot.series.map((s) => s.name + (plot.unit && ` (${plot.unit})`))], "th");
     data.seconds.forEach((at, i) => row([at, ...plot.series.map((s) => shown(s.values[i], ""))], "td"));
     return element;
   };
@@ -62,9 +62,9 @@
         height: 220,
         cursor: { sync: { key: sync.key } },
         scales: { x: { time: false }, y: { range: (u, low, high) => [Math.min(0, low), Math.max(high, top) * 1.1 || 1] } },
-        axes: [{ ...axis, values: (u, ticks) => ticks.map((at) => `${at} s`) }, { ...axis, values, size: 80 }],
+        axes: [{ ...axis, values: (u, ticks) => ticks.map((at) => `${at} ${data.axis[1]}`) }, { ...axis, values, size: 80 }],
         series: [
-          { label: "second" },
+          { label: data.axis[0] },
           ...plot.series.map((s, i) => ({
             label: s.name,
             stroke: colors[i % colors.length],

@@ -71,11 +71,13 @@ class Page:
     plots: Sequence[Plot]
     markers: Sequence[Marker] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    axis: tuple[str, str] = ("second", "s")
 
 
 def render(page: Page) -> str:
     """Return the report as HTML."""
     data = {
+        "axis": list(page.axis),
         "seconds": list(page.seconds),
         "plots": [
             {
@@ -91,7 +93,7 @@ def render(page: Page) -> str:
     status = {True: "passed", False: "failed", None: "neutral"}[page.passed]
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in page.facts)
     markers = TableBlock(
-        "Events", ("second", "event"), [(f"{each.at:.0f}", each.text) for each in page.markers]
+        "Events", (page.axis[0], "event"), [(f"{each.at:.0f}", each.text) for each in page.markers]
     )
     tables = "".join(_table(each) for each in page.tables)
     parts = {

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from loadtest.statistics.rank_tests import (
+    exact_mann_whitney_p,
     hodges_lehmann,
     hodges_lehmann_interval,
     mann_whitney_p,
     mann_whitney_u,
+    min_mann_whitney_p,
     probability_of_superiority,
     ranks,
 )
@@ -60,3 +62,20 @@ def test_the_interval_covers_the_true_shift_at_its_confidence() -> None:
         low, high = hodges_lehmann_interval(left, right)
         covered += low <= 0.2 <= high
     assert 0.92 <= covered / 400 <= 0.985
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 3), (4, 20), (7, 7), (20, 60), (15, 3)])
+def test_exact_mann_whitney_is_that_of_scipy(n: int, m: int) -> None:
+    rng = random.Random(n * m)
+    for shift in (0.0, 0.3, 2.0):
+        left, right = [rng.random() for _ in range(n)], [rng.random() + shift for _ in range(m)]
+        reference = stats.mannwhitneyu(left, right, method="exact").pvalue
+        assert exact_mann_whitney_p(left, right) == pytest.approx(reference)
+    assert exact_mann_whitney_p([*range(n)], [*range(n, n + m)]) == pytest.approx(min_mann_whitney_p(n, m))
+
+
+def test_exact_mann_whitney_with_ties_or_many_values_is_the_approximation() -> None:
+    tied = [1.0, 1.0, 2.0, 3.0], [2.0, 4.0, 5.0, 6.0]
+    assert exact_mann_whitney_p(*tied) == mann_whitney_p(*tied)
+    many = [float(each) for each in range(30)], [float(each) + 5.5 for each in range(30)]
+    assert exact_mann_whitney_p(*many) == mann_whitney_p(*many)
