@@ -164,14 +164,18 @@ def _show(item: Evaluated) -> None:
 
 
 def _apply(path: Path, found: list[Evaluated]) -> None:
-    from rehearsal.monitoring.recommendations.stack_patch import changed
+    """Write accepted changes to the stack file, all or none. Raises InputError."""
+    from rehearsal.monitoring.recommendations.stack_patch import changed, read_text, replace_text
 
-    text = path.read_text()
-    for item in found:
-        if item.accepted:
-            text = changed(text, item.recommendation.path, item.recommendation.new)
-            out.print(f"{path}: {' > '.join(item.recommendation.path)} = {item.recommendation.new}")
-    path.write_text(text)
+    accepted = [item.recommendation for item in found if item.accepted]
+    if not accepted:
+        return
+    text = read_text(path)
+    for one in accepted:
+        text = changed(text, one.path, one.new, one.old)
+    replace_text(path, text)
+    for one in accepted:
+        out.print(f"{path}: {' > '.join(one.path)} = {one.new}")
 
 
 def _recommended(session: Session, seconds: float, pack: Path | None) -> list[Evaluated]:

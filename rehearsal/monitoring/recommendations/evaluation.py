@@ -11,8 +11,9 @@ from typing import Any
 
 from policies.api import Costs, monthly
 from rehearsal.engine.events import Result, Silent
+from rehearsal.errors import InputError
 from rehearsal.monitoring.recommendations.recommendation import StackRecommendation
-from rehearsal.monitoring.recommendations.stack_patch import changed, diff
+from rehearsal.monitoring.recommendations.stack_patch import changed, diff, read_text
 from rehearsal.pulumi.project import Project
 from rehearsal.review.changes.cost_diff import delta, span
 from rehearsal.review.rules.policy_view import declared
@@ -50,12 +51,13 @@ def evaluate(
 ) -> list[Evaluated]:
     """Plan each change on its own against an empty state, without creating anything.
 
-    A recommendation without a path gets no patch, and the unchanged cost of the stack.
+    A recommendation without a path, or whose value cannot be changed alone, gets no patch, and the cost of
+    the stack as it is.
     """
     if not found:
         return []
     path = project.stack_file(stack)
-    before = path.read_text()
+    before = read_text(path)
     base = _costs(_plan(project, stack, pack, before))
     evaluated = []
     for recommendation in found:
@@ -63,7 +65,12 @@ def evaluate(
             cost = span(base.minimum, base.maximum)
             evaluated.append(Evaluated(recommendation, "", before, (), cost, delta(base, base)))
             continue
-        text = changed(before, recommendation.path, recommendation.new)
+        try:
+            text = changed(before, recommendation.path, recommendation.new, recommendation.old)
+        except InputError as error:
+            cost = span(base.minimum, base.maximum)
+            evaluated.append(Evaluated(recommendation, "", before, (str(error),), cost, delta(base, base)))
+            continue
         result = _plan(project, stack, pack, text)
         costs = _costs(result)
         evaluated.append(
@@ -88,6 +95,6 @@ def _plan(project: Project, stack: str, pack: Path | None, text: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
         stacks = Path(folder) / "stacks"
         shutil.copytree(project.stacks, stacks)
-        (stacks / project.stack_file(stack).name).write_text(text)
+        (stacks / project.stack_file(stack).name).write_bytes(text.encode())
         session = Session(replace(project, stacks=stacks), stack, policies=pack, state=Path(folder) / "state")
         return session.preview(Silent())
