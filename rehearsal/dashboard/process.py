@@ -22,6 +22,9 @@ from rehearsal.pulumi.project import Project
 
 SERVER_FILE: Final = "server.json"
 LOG_FILE: Final = "dashboard.log"
+IN_USE: Final = 75  # exit code when another process writes the recording (EX_TEMPFAIL of sysexits.h)
+# Each thread that handles a request would get an arena of its own, which retains what it once needed.
+ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 35.0
 
@@ -49,18 +52,20 @@ def start(project: Project, stack: str, port: int) -> str:
         child = subprocess.Popen(
             [sys.executable, "-m", "rehearsal.dashboard.server", str(project.root), stack, str(port)],
             cwd=project.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in marks},
+            env={name: value for name, value in os.environ.items() if name not in marks} | ENVIRONMENT,
         )  # fmt: skip
     ends = time.monotonic() + _START_SECONDS
-    while is_free(port) or address(state) is None:
-        if child.poll() is not None or time.monotonic() > ends:
+    while (running := address(state)) is None:
+        code = child.poll()
+        # With IN_USE, another command has just started a dashboard: it becomes available.
+        if code not in (None, IN_USE) or time.monotonic() > ends:
             raise KingdomError(
                 "the dashboard could not be started",
                 details=(folder / LOG_FILE).read_text(errors="replace").splitlines()[-5:],
                 remedy=f"Its log is {folder / LOG_FILE}.",
             )
         time.sleep(0.05)
-    return f"http://localhost:{port}/"
+    return running
 
 
 def stop(state: Path) -> bool:

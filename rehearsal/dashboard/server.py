@@ -1,30 +1,31 @@
-"""The process of the dashboard: the recorder in a thread, and a web server on loopback."""
+"""The process of the dashboard: the recorder in a thread, and a web server on loopback.
+
+The web server is that of the standard library: an event loop with an ASGI server takes 20 MB more, and the
+process shall take less than 100 MB.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import math
 import os
 import signal
+import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl
-
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from app.monitoring.source import SourceError
-from rehearsal.dashboard.process import SERVER_FILE
+from rehearsal.dashboard.process import IN_USE, SERVER_FILE
 from rehearsal.dashboard.views import RANGES, TABS, overview, panels
+from rehearsal.errors import KingdomError
 from rehearsal.host.processes.atomic_files import write_atomic
 from rehearsal.monitoring.alerts import Alert, Alerts
 from rehearsal.monitoring.annotations import FILE, monitoring_folder
@@ -32,20 +33,22 @@ from rehearsal.monitoring.early_warning import EarlyWarning
 from rehearsal.monitoring.platform import LocalPlatform
 from rehearsal.monitoring.recorder import Observer, Recorder
 from rehearsal.monitoring.signals import declared
-from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording
+from rehearsal.monitoring.store import RECORDING_FILE, Event, Recording, RecordingInUseError
 from rehearsal.monitoring.webhook import Notifications, Webhook
 from rehearsal.pulumi.project import Project
 
 HOST: Final = "127.0.0.1"
 # Without a platform for this long, nothing is left to record.
 _IDLE_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
 _PAGE: Final = Path(__file__).parent / "page"
 _UPLOT: Final = Path(__file__).parents[1] / "report" / "uplot"
 _FILES: Final = {
-    "dashboard.css": _PAGE / "dashboard.css",
-    "dashboard.js": _PAGE / "dashboard.js",
-    "uPlot.iife.min.js": _UPLOT / "uPlot.iife.min.js",
-    "uPlot.min.css": _UPLOT / "uPlot.min.css",
+    "/": (_PAGE / "dashboard.html", "text/html; charset=utf-8"),
+    "/static/dashboard.css": (_PAGE / "dashboard.css", "text/css; charset=utf-8"),
+    "/static/dashboard.js": (_PAGE / "dashboard.js", "text/javascript; charset=utf-8"),
+    "/static/uPlot.iife.min.js": (_UPLOT / "uPlot.iife.min.js", "text/javascript; charset=utf-8"),
+    "/static/uPlot.min.css": (_UPLOT / "uPlot.min.css", "text/css; charset=utf-8"),
 }
 _SECURITY: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:;"
@@ -56,57 +59,61 @@ _SECURITY: Final = {
 }
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-Handler = Callable[[Request], Awaitable[Response]]
+# A connection without a request for so long is closed.
+_IDLE_CONNECTION_SECONDS: Final = 60.0
+_MAX_FORM_BYTES: Final = 64 * 1024
 
 
-def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stack: str) -> Starlette:
-    """Return the dashboard as an ASGI application."""
+class RequestError(Exception):
+    """A request that cannot be served: its status and the content of the response."""
 
-    def guarded(handler: Handler) -> Handler:
-        async def respond(request: Request) -> Response:
-            # A page of another site must not read this one through a name that resolves to loopback.
-            if request.headers.get("host", "").rpartition(":")[0] not in _NAMES:
-                response: Response = JSONResponse({"error": "the host must be localhost"}, 421)
-            else:
-                try:
-                    response = await handler(request)
-                except SourceError as error:
-                    response = JSONResponse({"error": str(error)}, 400)
-            response.headers.update(_SECURITY)
-            return response
+    def __init__(self, status: HTTPStatus, content: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.content = content
 
-        return respond
 
-    async def page(request: Request) -> Response:
-        return FileResponse(_PAGE / "dashboard.html")
+@dataclass(frozen=True)
+class Dashboard:
+    """The content of the dashboard by path."""
 
-    async def static(request: Request) -> Response:
-        path = _FILES.get(request.path_params["name"])
-        return FileResponse(path) if path else JSONResponse({"error": "no such file"}, 404)
+    recorder: Recorder
+    alerts: Alerts
+    warnings: EarlyWarning
+    stack: str
 
-    async def show_overview(request: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(overview, recorder, alerts, warnings, stack))
+    def get(self, path: str, form: dict[str, str]) -> Any:
+        """Return plain JSON. Raises RequestError, or SourceError where the recording cannot be read."""
+        if path == "/api/overview":
+            return overview(self.recorder, self.alerts, self.warnings, self.stack)
+        if path == "/api/events":
+            start = _number(form, "start", 0.0)
+            return [event.to_json() for event in self.recorder.store.events(start, time.time())]
+        if path == "/api/v1/query_range":
+            return self._query_range(form)
+        if path.startswith("/api/panels/"):
+            return self._panels(path.removeprefix("/api/panels/"), form.get("range", "1h"))
+        raise RequestError(HTTPStatus.NOT_FOUND, {"error": f"{path} does not exist"})
 
-    async def show_panels(request: Request) -> Response:
-        tab = request.path_params["tab"]
-        seconds = RANGES.get(request.query_params.get("range", "1h"))
+    def _panels(self, tab: str, period: str) -> Any:
+        seconds = RANGES.get(period)
         if tab not in TABS or seconds is None:
             message = f"the tab is one of {', '.join(TABS)}, the range one of {', '.join(RANGES)}"
-            return JSONResponse({"error": message}, 404)
-        end = recorder.at or time.time()
-        found = await asyncio.to_thread(panels, recorder, recorder.signals, tab, end, seconds)
-        events = await asyncio.to_thread(recorder.store.events, end - seconds, end)
-        return JSONResponse({**found, "events": [event.to_json() for event in events]})
+            raise RequestError(HTTPStatus.NOT_FOUND, {"error": message})
+        end = self.recorder.at or time.time()
+        found = panels(self.recorder, self.recorder.signals, tab, end, seconds)
+        events = self.recorder.store.events(end - seconds, end)
+        return {**found, "events": [event.to_json() for event in events]}
 
-    async def query_range(request: Request) -> Response:
-        form = dict(request.query_params)
-        if request.method == "POST":
-            form |= dict(parse_qsl((await request.body()).decode()))
+    def _query_range(self, form: dict[str, str]) -> Any:
+        """Return the result of the range query of the Prometheus HTTP API, for every client of it."""
         try:
-            start, end, step = (float(form[name]) for name in ("start", "end", "step"))
-            found = await asyncio.to_thread(recorder.query_range, form["query"], start, end, step)
-        except (KeyError, ValueError, SourceError) as error:
-            return JSONResponse({"status": "error", "errorType": "bad_data", "error": str(error)}, 400)
+            start, end, step = (_number(form, name) for name in ("start", "end", "step"))
+            found = self.recorder.query_range(form.get("query", ""), start, end, step)
+        except (RequestError, SourceError) as error:
+            text = error.content["error"] if isinstance(error, RequestError) else str(error)
+            content = {"status": "error", "errorType": "bad_data", "error": text}
+            raise RequestError(HTTPStatus.BAD_REQUEST, content) from error
         result = [
             {
                 "metric": dict(series.labels),
@@ -114,24 +121,111 @@ def application(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning, stac
             }
             for series in found
         ]
-        return JSONResponse({"status": "success", "data": {"resultType": "matrix", "result": result}})
+        return {"status": "success", "data": {"resultType": "matrix", "result": result}}
 
-    async def show_events(request: Request) -> Response:
-        start = float(request.query_params.get("start", 0))
-        events = await asyncio.to_thread(recorder.store.events, start, time.time())
-        return JSONResponse([event.to_json() for event in events])
 
-    return Starlette(
-        routes=[
-            Route("/", guarded(page)),
-            Route("/static/{name}", guarded(static)),
-            Route("/api/overview", guarded(show_overview)),
-            Route("/api/panels/{tab}", guarded(show_panels)),
-            Route("/api/events", guarded(show_events)),
-            # The range query of the Prometheus HTTP API, for every client of it.
-            Route("/api/v1/query_range", guarded(query_range), methods=["GET", "POST"]),
-        ]
-    )
+def _number(form: dict[str, str], name: str, default: float | None = None) -> float:
+    text = form.get(name)
+    if text is None and default is not None:
+        return default
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise RequestError(HTTPStatus.BAD_REQUEST, {"error": f"{name} is not a number: {text!r}"})
+    return value
+
+
+class DashboardServer(ThreadingHTTPServer):
+    """Serves a dashboard on loopback; port 0 takes a free one."""
+
+    daemon_threads = True
+
+    def __init__(self, dashboard: Dashboard, port: int) -> None:
+        self.dashboard = dashboard
+        self._open: set[socket.socket] = set()
+        super().__init__((HOST, port), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve the requests of a connection in a thread."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the server and the connections that browsers keep open."""
+        super().server_close()
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log errors of the server, but not connections that a browser closes."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = _IDLE_CONNECTION_SECONDS
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_HEAD(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        length = self.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > _MAX_FORM_BYTES:
+            self.close_connection = True
+            self._send_json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "the form needs a length"})
+            return
+        body = self.rfile.read(int(length)).decode(errors="replace")
+        if urlsplit(self.path).path != "/api/v1/query_range":
+            self._send_json(HTTPStatus.METHOD_NOT_ALLOWED, {"error": "only queries are posted"})
+            return
+        self._serve(dict(parse_qsl(body)))
+
+    def _serve(self, posted: dict[str, str] | None = None) -> None:
+        # A page of another site must not read this one through a name that resolves to loopback.
+        if self.headers.get("host", "").rpartition(":")[0] not in _NAMES:
+            self._send_json(HTTPStatus.MISDIRECTED_REQUEST, {"error": "the host must be localhost"})
+            return
+        url = urlsplit(self.path)
+        path = unquote(url.path)
+        if path in _FILES:
+            file, media_type = _FILES[path]
+            self._send(HTTPStatus.OK, file.read_bytes(), media_type)
+            return
+        form = dict(parse_qsl(url.query)) | (posted or {})
+        assert isinstance(self.server, DashboardServer)
+        try:
+            self._send_json(HTTPStatus.OK, self.server.dashboard.get(path, form))
+        except RequestError as error:
+            self._send_json(error.status, error.content)
+        except SourceError as error:
+            self._send_json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+
+    def _send_json(self, status: HTTPStatus, content: Any) -> None:
+        self._send(status, json.dumps(content).encode(), "application/json")
+
+    def _send(self, status: HTTPStatus, body: bytes, media_type: str) -> None:
+        self.send_response(status)
+        for name, value in {**_SECURITY, "content-type": media_type}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name of the base class)
+        """Requests are not logged."""
 
 
 def build(
@@ -167,56 +261,64 @@ def build(
     return recorder, alerts, warnings, notifications
 
 
-async def serve(project: Project, stack: str, port: int) -> None:
-    """Record and serve until SIGTERM or SIGINT, or until the platform has been unavailable for a minute."""
+def serve(project: Project, stack: str, port: int) -> None:
+    """Record and serve until SIGTERM, SIGINT, or until the platform has been unavailable for a minute.
+
+    Raises KingdomError, SourceError, or OSError for a port that is in use.
+    """
     folder = monitoring_folder(project.state_folder(stack))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     store = Recording(folder / RECORDING_FILE)
-    recorder, alerts, warnings, notifications = build(
-        project, stack, store, LocalPlatform(project.state_folder(stack), stack)
-    )
+    notifications = None
     stop = threading.Event()
-    server = Server(
-        application(recorder, alerts, warnings, stack), address=HOST, port=port, interface=Interfaces.ASGI,
-        http=HTTPModes.http1, websockets=False, log_enabled=False,
-    )  # fmt: skip
-    loop = asyncio.get_running_loop()
-
-    def end() -> None:
-        stop.set()
-        server.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
-    idle = time.monotonic()
-
-    def watch(at: float, results: Any) -> None:
-        nonlocal idle
-        if recorder.observation is not None:
-            idle = time.monotonic()
-        elif time.monotonic() - idle > _IDLE_SECONDS:
-            loop.call_soon_threadsafe(end)
-
-    recorder.after.append(watch)
-    thread = threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True)
-    thread.start()
-    write_atomic(folder / SERVER_FILE, json.dumps({"pid": os.getpid(), "port": port}))
     try:
-        await server.serve()
+        recorder, alerts, warnings, notifications = build(
+            project, stack, store, LocalPlatform(project.state_folder(stack), stack)
+        )
+        server = DashboardServer(Dashboard(recorder, alerts, warnings, stack), port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        idle = time.monotonic()
+
+        def watch(at: float, results: Any) -> None:
+            nonlocal idle
+            if recorder.observation is not None:
+                idle = time.monotonic()
+            elif time.monotonic() - idle > _IDLE_SECONDS:
+                stop.set()
+
+        recorder.after.append(watch)
+        recording = threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True)
+        serving = threading.Thread(target=server.serve_forever, name="server", daemon=True)
+        recording.start()
+        serving.start()
+        write_atomic(folder / SERVER_FILE, json.dumps({"pid": os.getpid(), "port": port}))
+        try:
+            stop.wait()
+        finally:
+            stop.set()
+            server.shutdown()
+            server.server_close()
+            recording.join(_STOP_SECONDS)
+            with suppress(OSError):
+                (folder / SERVER_FILE).unlink()
     finally:
-        stop.set()
-        await asyncio.to_thread(thread.join, 30.0)
         if notifications is not None:
-            await asyncio.to_thread(notifications.close)
+            notifications.close()
         store.close()
-        with suppress(OSError):
-            (folder / SERVER_FILE).unlink()
 
 
 def main() -> None:
     """``python -m rehearsal.dashboard.server PROJECT STACK PORT``."""
     root, stack, port = sys.argv[1:4]
-    asyncio.run(serve(Project.at(Path(root)), stack, int(port)))
+    try:
+        serve(Project.at(Path(root)), stack, int(port))
+    except RecordingInUseError as error:
+        print(error, file=sys.stderr)
+        sys.exit(IN_USE)
+    except (KingdomError, SourceError, OSError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,19 @@ A request is ``{"method": …, "params": {…}}``. The response is one line ``{"
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rehearsal.host.errors import MachineError
 from rehearsal.host.processes.unix_sockets import address
+
+if TYPE_CHECKING:
+    import asyncio
 
 MAX_BYTES = 64 * 1024 * 1024
 Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -24,6 +26,7 @@ Handler = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 async def serve(path: Path, handle: Handler) -> asyncio.Server:
     """Serve requests at `path`. A result that is an async iterator is sent item by item."""
+    import asyncio  # 4 MB, which a client does not need
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -39,6 +42,8 @@ async def serve(path: Path, handle: Handler) -> asyncio.Server:
 
 
 async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
+    import asyncio
+
     line = await reader.readline()
     if not line:
         return

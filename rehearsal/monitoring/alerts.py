@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from app.monitoring.signals import Signal, Signals
 from rehearsal.monitoring.promql.evaluator import Labels
@@ -35,11 +35,16 @@ class Alert:
         return asdict(self)
 
 
+# Without a value for so many scrapes, nothing follows from the values before: as after a suspend.
+_GAP_SCRAPES: Final = 4
+
+
 @dataclass
 class _Pending:
     beyond: float | None = None  # since when
     within: float | None = None
     alert: Alert | None = None
+    at: float = 0.0  # of the last value
 
 
 class Alerts:
@@ -53,7 +58,10 @@ class Alerts:
         self._pending: dict[tuple[str, str, str], _Pending] = {}
 
     def update(self, at: float, results: Results) -> None:
-        """Compare the results of one moment. A signal without a result neither fires nor recovers."""
+        """Compare the results of one moment. A signal without a result neither fires nor recovers.
+
+        The times of both begin again after a gap.
+        """
         for signal in self._signals().local().values():
             if signal.threshold is None or signal.query not in results:
                 continue
@@ -76,11 +84,15 @@ class Alerts:
         line = ", ".join(text for _, text in labels)
         key = (signal.name, line, severity)
         pending = self._pending.setdefault(key, _Pending())
+        detection = self._signals().detection
+        if at - pending.at > _GAP_SCRAPES * detection.scrape_seconds:
+            pending.beyond = pending.within = None
+        pending.at = at
         beyond = value < limit if signal.worse == "below" else value > limit
         if beyond:
             pending.within = None
             pending.beyond = at if pending.beyond is None else pending.beyond
-            if pending.alert is None and at - pending.beyond >= self._signals().detection.fire_seconds:
+            if pending.alert is None and at - pending.beyond >= detection.fire_seconds:
                 pending.alert = Alert(
                     signal.name, signal.title, line, severity, value, limit, signal.unit, pending.beyond,
                     signal.requirement,
@@ -89,7 +101,7 @@ class Alerts:
         else:
             pending.beyond = None
             pending.within = at if pending.within is None else pending.within
-            if pending.alert is not None and at - pending.within >= self._signals().detection.recover_seconds:
+            if pending.alert is not None and at - pending.within >= detection.recover_seconds:
                 recovered = Alert(**{**asdict(pending.alert), "value": value, "recovered": at})
                 pending.alert = None
                 self._notify(recovered)

@@ -15,14 +15,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
-
-from google.protobuf import struct_pb2
+from typing import TYPE_CHECKING, Any, Final
 
 from policies.api import UNKNOWN as UNKNOWN
 from policies.api import Path as Path
 from policies.api import Unknown as Unknown
 from policies.api import format_path as format_path
+
+if TYPE_CHECKING:
+    from google.protobuf import struct_pb2
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a marker, not a secret)
@@ -140,6 +141,8 @@ def _decode_object(struct: struct_pb2.Struct) -> Value:
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
     """Return the wire form of `properties`; the inverse of :func:`decode`."""
+    from google.protobuf import struct_pb2  # 3 MB, which the reader of stack files does not need
+
     struct = struct_pb2.Struct()
     for key, value in properties.items():
         _encode_into(struct.fields[key], value)
@@ -147,6 +150,8 @@ def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def encode_value(value: Value) -> struct_pb2.Value:
+    from google.protobuf import struct_pb2
+
     out = struct_pb2.Value()
     _encode_into(out, value)
     return out
@@ -155,6 +160,8 @@ def encode_value(value: Value) -> struct_pb2.Value:
 def _encode_into(out: struct_pb2.Value, value: Value) -> None:
     match value:
         case None:
+            from google.protobuf import struct_pb2
+
             out.null_value = struct_pb2.NULL_VALUE
         case bool():
             out.bool_value = value

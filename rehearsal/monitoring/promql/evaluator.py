@@ -24,6 +24,7 @@ from rehearsal.monitoring.promql.parser import (
 )
 
 LOOKBACK_SECONDS: Final = 300.0  # --query.lookback-delta
+MAX_POINTS: Final = 11_000  # of a series, as in web/api/v1/api.go
 NAME: Final = "__name__"
 
 Labels = tuple[tuple[str, str], ...]
@@ -77,6 +78,10 @@ def query_range(samples: Samples, query: str, start: float, end: float, step: fl
 
     Raises QueryError.
     """
+    if not step > 0 or not (end - start) / step < MAX_POINTS:
+        raise QueryError(
+            f"a step of {step:g} s from {start:.0f} to {end:.0f} is not 1 to {MAX_POINTS} values"
+        )
     count = math.floor((end - start) / step + 1e-9) + 1
     moments = [start + step * index for index in range(count)]
     evaluator = _Evaluator(samples, start, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +70,13 @@ class Selector:
     metric: str
     matchers: tuple[Matcher, ...] = ()
     range: float = 0.0
+
+    def selects(self, metric: str, labels: Iterable[tuple[str, str]]) -> bool:
+        """Whether a series of `metric` with these labels is selected."""
+        if self.metric and metric != self.metric:
+            return False
+        known = dict(labels) if self.matchers else {}
+        return all(matcher.matches(known.get(matcher.label, "")) for matcher in self.matchers)
 
 
 @dataclass(frozen=True)

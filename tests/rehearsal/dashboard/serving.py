@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
-
-from rehearsal.dashboard.server import application
+from rehearsal.dashboard.server import Dashboard, DashboardServer
 from rehearsal.monitoring.alerts import Alerts
 from rehearsal.monitoring.early_warning import EarlyWarning
 from rehearsal.monitoring.recorder import Recorder
 from rehearsal.monitoring.store import Event
 from tests.rehearsal.monitoring.recording import MadeUp
-from tests.support.backends import free_port
 
 
 def recorded(steps: int = 60) -> tuple[Recorder, Alerts, EarlyWarning]:
@@ -39,28 +33,12 @@ def recorded(steps: int = 60) -> tuple[Recorder, Alerts, EarlyWarning]:
 
 @contextmanager
 def served(recorder: Recorder, alerts: Alerts, warnings: EarlyWarning) -> Iterator[str]:
-    port = free_port()
-    server = Server(
-        application(recorder, alerts, warnings, "local"), address="127.0.0.1", port=port,
-        interface=Interfaces.ASGI, http=HTTPModes.http1, websockets=False, log_enabled=False,
-    )  # fmt: skip
-    loop = asyncio.new_event_loop()
-
-    def run() -> None:
-        loop.run_until_complete(server.serve())
-
-    thread = threading.Thread(target=run)
+    server = DashboardServer(Dashboard(recorder, alerts, warnings, "local"), 0)
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    url = f"http://localhost:{port}"
     try:
-        while True:
-            try:
-                httpx.get(url)
-                break
-            except httpx.HTTPError:
-                assert thread.is_alive()
-        yield url
+        yield f"http://localhost:{server.server_address[1]}"
     finally:
-        loop.call_soon_threadsafe(server.stop)
+        server.shutdown()
+        server.server_close()
         thread.join()
-        loop.close()

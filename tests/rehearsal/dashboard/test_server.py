@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 import pytest
 
 from app.monitoring.prometheus import PrometheusSource
+from rehearsal.dashboard.process import ENVIRONMENT
 from rehearsal.dashboard.server import build
 from rehearsal.monitoring.recorder import Recorder
 from rehearsal.monitoring.store import Recording
@@ -63,8 +69,8 @@ def test_a_webhook_that_hangs_does_not_delay_the_recorder(monkeypatch: pytest.Mo
         recorder, alerts, _, notifications = build(Project.at(ROOT), "local", store, MadeUp())
         assert notifications is not None
         began = time.monotonic()
-        for at in (1000.0, 1300.0):
-            alerts.update(at, {recorder.signals.signals["errors"].query: {(): 50.0}})
+        for at in range(1000, 1315, 15):
+            alerts.update(float(at), {recorder.signals.signals["errors"].query: {(): 50.0}})
         assert time.monotonic() - began < 2, "the recorder waited for the receiver"
         assert [event.kind for event in store.events(0, time.time())] == ["alert"]
         connection, _ = silent.accept()  # the alert is being sent
@@ -83,6 +89,84 @@ def test_it_serves_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]
         assert source.query_range(query, recorder.at - 300, recorder.at, 15.0) == recorder.query_range(
             query, recorder.at - 300, recorder.at, 15.0
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("/api/events?start=abc", "start is not a number"),
+        ("/api/v1/query_range?query=up&start=0&end=nan&step=15", "end is not a number"),
+        ("/api/v1/query_range?query=up&start=0&end=60", "step is not a number"),
+        ("/api/v1/query_range?query=up&start=0&end=60&step=0", "is not 1 to 11000 values"),
+        ("/api/v1/query_range?query=up&start=0&end=9e9&step=1", "is not 1 to 11000 values"),
+        ("/api/v1/query_range?query=sum(&start=0&end=60&step=15", "expected"),
+        ("/api/v1/query_range?query=rate(up)&start=0&end=60&step=15", "takes one range"),
+    ],
+)
+def test_a_query_that_cannot_be_evaluated_is_explained(
+    dashboard: tuple[str, Recorder], path: str, problem: str
+) -> None:
+    response = httpx.get(dashboard[0] + path)
+    assert response.status_code == 400
+    assert problem in response.json()["error"]
+
+
+def test_only_queries_with_a_length_are_posted(dashboard: tuple[str, Recorder]) -> None:
+    url = f"{dashboard[0]}/api/v1/query_range"
+    assert httpx.post(f"{dashboard[0]}/api/overview", data={"a": "b"}).status_code == 405
+    assert httpx.post(url, content=b"x" * 100_000).status_code == 413
+    assert httpx.head(f"{dashboard[0]}/api/overview").content == b""
+
+
+_DAY: Final = """
+import json, sys, threading, urllib.request
+from pathlib import Path
+from rehearsal.dashboard.server import Dashboard, DashboardServer, build
+from rehearsal.monitoring.clock import RecordingClock
+from rehearsal.monitoring.platform import PlatformState, ScrapeTarget
+from rehearsal.monitoring.store import Recording
+from rehearsal.pulumi.project import Project
+
+class Pods:
+    wall, turn = 1_700_000_000.0, 0
+
+    def observe(self, at):
+        return PlatformState([ScrapeTarget(f"pod-{n}", 1, {"pod": str(n), "job": "api"}) for n in range(7)])
+
+    def fetch(self, target, seconds):
+        return "".join(
+            f'kingdom_http_request_seconds_bucket{{method="GET",route="/v1/{route}",status="{status}",le="{le}"}}'
+            f" {self.turn * (route + 3) + le}.0\\n"
+            for route in range(24) for status in (200, 404) for le in range(15)
+        )
+
+pods = Pods()
+store = Recording(Path(sys.argv[1]))
+recorder, alerts, warnings, _ = build(Project.at(Path.cwd()), "local", store, pods)
+recorder._fetch, recorder._clock = pods.fetch, RecordingClock(0.0, lambda: pods.wall, lambda: pods.wall)
+server = DashboardServer(Dashboard(recorder, alerts, warnings, "local"), 0)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+for pods.turn in range(60):
+    recorder.step()
+    pods.wall += 15
+    if pods.turn % 30 == 0:
+        for path in ("overview", "panels/application?range=1h"):
+            urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}/api/{path}").read()
+status = Path("/proc/self/status").read_text()
+print(json.dumps({"kib": int(status.split("VmRSS:")[1].split()[0]), "problems": recorder.problems}))
+store.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
+def test_recording_five_thousand_series_takes_less_than_a_hundred_megabytes(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _DAY, str(tmp_path / "recording.duckdb")],
+        cwd=ROOT, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    result = json.loads(found.stdout)
+    assert result["problems"] == {}
+    assert result["kib"] * 1024 < 100_000_000
 
 
 def test_only_loopback_names_are_served(dashboard: tuple[str, Recorder]) -> None:

@@ -77,7 +77,7 @@ class MadeUp:
         self.exposed = {name: "".join(self._lines(name)) for name in self.pods}
         return PlatformState(targets, gauges)
 
-    def fetch(self, target: ScrapeTarget) -> str:
+    def fetch(self, target: ScrapeTarget, seconds: float = 2.0) -> str:
         if target.name in self.away:
             raise ConnectionRefusedError("refused")
         return self.exposed[target.name]
@@ -110,7 +110,7 @@ class MadeUp:
                     grown = 0.0
                     for bound in BOUNDS:
                         grown += self._random.randint(0, 5)
-                        full = f'{labels},le="{bound}"'
+                        full = f'{labels},le="{bound}"'.removeprefix(",")
                         yield f"{name}{{{full}}} {self._count(f'{pod} {metric} {full}', grown)}\n"
                 else:
                     full = f"{{{labels}}}" if labels else ""

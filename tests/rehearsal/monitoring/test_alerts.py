@@ -81,3 +81,18 @@ def test_the_time_until_an_alert_is_declared_with_the_signals() -> None:
     watched.feed(7.0, 60)
     watched.feed(1.0, 30)
     assert [(notice.since, notice.recovered) for notice in watched.notices] == [(15.0, None), (15.0, 90.0)]
+
+
+def test_the_time_of_a_gap_does_not_count() -> None:
+    """After a suspend, the first values are those of a start."""
+    watched = Watched()
+    watched.feed(7.0, 30)
+    watched.at += 7200
+    watched.feed(7.0, 60)
+    assert watched.notices == []
+    watched.feed(7.0, FIRE_SECONDS)
+    assert [notice.recovered for notice in watched.notices] == [None]
+    watched.feed(1.0, 30)
+    watched.at += 7200
+    watched.feed(1.0, 30)
+    assert len(watched.notices) == 1

@@ -50,3 +50,20 @@ def test_it_goes_on_after_the_last_recorded_timestamp() -> None:
     clocks = Clocks()
     clock = RecordingClock(5000.0, lambda: clocks.wall, lambda: clocks.monotonic)
     assert clock.now()[0] > 5000.0
+
+
+def test_a_recorder_that_did_not_run_is_no_jump_of_the_clock() -> None:
+    clocks = Clocks()
+    clock = RecordingClock(100.0, lambda: clocks.wall, lambda: clocks.monotonic)
+    assert clock.now() == (1000.0, "the recorder did not run for 900 s; nothing was recorded between")
+    clocks.advance(15.0)
+    assert clock.now() == (1015.0, "")
+
+
+def test_a_recording_that_is_ahead_of_the_clock_is_reported_once() -> None:
+    clocks = Clocks()
+    clock = RecordingClock(5000.0, lambda: clocks.wall, lambda: clocks.monotonic)
+    assert "the last recorded timestamp is 4000 s ahead" in clock.now()[1]
+    clocks.advance(15.0)
+    at, message = clock.now()
+    assert (round(at), message, clock.wall) == (5015, "", 1015.0)

@@ -37,7 +37,7 @@ def test_bad_input_is_no_finding() -> None:
     made_up = MadeUp()
     recorder = made_up.recorder()
 
-    def fetch(target: ScrapeTarget) -> str:
+    def fetch(target: ScrapeTarget, seconds: float) -> str:
         return made_up.fetch(target) + "kingdom_event_loop_tasks NaN\n"
 
     changes: dict[int, Callable[[], None]] = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -15,7 +19,9 @@ import pytest
 from app.monitoring.prometheus import PrometheusSource
 from app.monitoring.signals import Detection
 from app.monitoring.source import TimeSeries
+from rehearsal.monitoring.platform import PlatformState, ScrapeTarget
 from rehearsal.monitoring.promql.evaluator import Labels
+from rehearsal.monitoring.recorder import scrape
 from rehearsal.monitoring.store import Recording
 from tests.rehearsal.monitoring.recording import MadeUp
 from tests.support.backends import free_port
@@ -130,7 +136,8 @@ def test_a_counter_reset_is_no_negative_rate() -> None:
             made_up.reset("api-1")
         recorder.step()
         made_up.advance()
-    (series,) = recorder.query_range(made_up.signals.signals["requests"].query, 0.0, made_up.wall, 3600.0)
+    query = made_up.signals.signals["requests"].query
+    (series,) = recorder.query_range(query, made_up.wall - 3600, made_up.wall, 15.0)
     assert all(0 <= value < 50 for value in series.values)
 
 
@@ -153,7 +160,7 @@ def test_values_that_are_not_numbers_are_left_out() -> None:
     made_up = MadeUp()
     recorder = made_up.recorder()
     normal = made_up.fetch
-    recorder._fetch = lambda target: normal(target) + "kingdom_event_loop_tasks NaN\n"
+    recorder._fetch = lambda target, seconds: normal(target) + "kingdom_event_loop_tasks NaN\n"
     recorder.step()
     assert any(
         "kingdom_event_loop_tasks is not a finite number" in text for text in recorder.problems.values()
@@ -229,3 +236,127 @@ def test_every_signal_has_the_value_that_prometheus_computes(tmp_path: Path) -> 
             assert ours.keys() == theirs.keys(), name
             for labels, (_, values) in theirs.items():
                 assert ours[labels][1] == pytest.approx(values, rel=1e-6), f"{name} {labels}"
+
+
+class BadPod(threading.Thread):
+    """Responds to one request with `parts`, one every `seconds`, without an end if `endless`."""
+
+    def __init__(self, *parts: bytes, seconds: float = 0.0, endless: bool = False) -> None:
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.target = ScrapeTarget("api-1", self.socket.getsockname()[1], {})
+        self._parts = itertools.cycle(parts) if endless else iter(parts)
+        self._pause = threading.Event()
+        self._seconds = seconds
+        self.start()
+
+    def run(self) -> None:
+        connection, _ = self.socket.accept()
+        with connection, suppress(OSError):
+            connection.recv(65_536)
+            for part in self._parts:
+                connection.sendall(part)
+                self._pause.wait(self._seconds)
+
+    def __enter__(self) -> BadPod:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pause.set()
+        self.socket.close()
+        self.join()
+
+
+@pytest.mark.parametrize(
+    ("parts", "seconds", "endless", "error"),
+    [
+        ((b"H", b"T", b"T", b"P"), 0.2, True, TimeoutError),
+        ((b"HTTP/1.1 200 OK\r\n\r\na 1\n", b"a 1\n"), 0.2, True, TimeoutError),
+        ((b"HTTP/1.1 200 OK\r\n\r\n" + b"a 1\n" * 100_000,), 0.0, True, ValueError),
+        ((b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\na 1\n",), 0.0, False, Exception),
+        ((b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe",), 0.0, False, ValueError),
+        ((b"HTTP/1.1 503 Unavailable\r\n\r\n",), 0.0, False, ValueError),
+        ((b"\x00" * 70_000,), 0.0, False, Exception),
+        ((), 0.0, False, Exception),
+    ],
+    ids=["slow-header", "slow-body", "endless", "short", "not-utf-8", "status", "garbage", "closed"],
+)
+def test_a_pod_that_does_not_respond_completely_in_time_is_not_scraped(
+    parts: tuple[bytes, ...], seconds: float, endless: bool, error: type[Exception]
+) -> None:
+    with BadPod(*parts, seconds=seconds, endless=endless) as pod, pytest.raises(error) as raised:
+        scrape(pod.target, 1.0)
+    assert isinstance(raised.value, OSError | ValueError | http.client.HTTPException)
+
+
+def test_pods_that_hang_take_no_time_from_the_others() -> None:
+    made_up = MadeUp(pods=tuple(f"api-{number}" for number in range(40)))
+    recorder = made_up.recorder()
+    allowed: dict[str, float] = {}
+    order: list[str] = []
+
+    def fetch(target: ScrapeTarget, seconds: float) -> str:
+        allowed[target.name] = seconds
+        order.append(target.name)
+        if target.name == "api-3":
+            raise TimeoutError("no complete response in time")
+        return made_up.fetch(target)
+
+    recorder._fetch = fetch
+    recorder.step()
+    made_up.advance()
+    recorder.step()
+    assert list(recorder.problems) == ["api-3"]
+    assert order[-1] == "api-3"
+    assert all(0.1 <= seconds <= 2.0 for seconds in allowed.values())
+
+
+def test_nothing_is_deleted_because_of_a_clock_that_is_corrected() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    query = made_up.signals.signals["in-flight"].query
+    first = recorder.step()
+    made_up.advance()
+    made_up.wall += 400 * 86_400.0
+    for _ in range(20):
+        recorder.step()
+        made_up.advance()
+    made_up.wall -= 400 * 86_400.0
+    for _ in range(400):
+        recorder.step()
+        made_up.advance()
+    assert recorder.store.results(query, first, first, 15.0)
+
+
+def test_without_a_recording_signals_are_evaluated_and_the_reason_is_stated() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    at = recorder.step()
+    made_up.advance()
+    recorder.store.close()
+    seen: list[float] = []
+    recorder.after.append(lambda at, results: seen.append(len(results)))
+    recorder.step()
+    assert seen[0] > 20
+    assert recorder.problems["recording"].startswith("nothing is recorded: ")
+    assert recorder.at > at
+
+
+def test_an_error_of_one_scrape_does_not_end_the_recording() -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    stop = threading.Event()
+    turns: list[int] = []
+
+    def observe(at: float) -> PlatformState | None:
+        turns.append(1)
+        if len(turns) == 2:
+            stop.set()
+        raise LookupError("not expected")
+
+    made_up.observe = observe  # type: ignore[method-assign]
+    made_up.signals = msgspec.structs.replace(made_up.signals, detection=Detection(scrape_seconds=0.01))
+    recorder.signals = made_up.signals
+    recorder.run(stop)
+    assert len(turns) == 2
+    assert "not expected" in recorder.problems["recorder"]
