@@ -36,7 +36,7 @@ table{border-collapse:collapse;width:100%;font-size:13px;margin:0 0 16px}
 th,td{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--line);vertical-align:top}
 .plots{display:grid;gap:16px;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr))}
 figure{margin:0;break-inside:avoid}svg{width:100%;height:auto;border:1px solid var(--line)}
-figcaption{font-size:13px;color:var(--muted)}pre{overflow-x:auto;font-size:12px}
+figcaption{font-size:13px;color:var(--muted)}body{overflow-wrap:anywhere}pre{overflow-x:auto;font-size:12px}
 """
 
 

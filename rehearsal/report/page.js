@@ -84,6 +84,9 @@
     details.appendChild(document.createElement("summary")).textContent = "Table";
     const wide = details.appendChild(document.createElement("div"));
     wide.className = "wide";
+    wide.tabIndex = 0;
+    wide.setAttribute("role", "region");
+    wide.setAttribute("aria-label", `Values of ${plot.title}`);
     const open = () => wide.childElementCount || wide.appendChild(table(plot));
     details.addEventListener("toggle", open);
   }

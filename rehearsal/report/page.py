@@ -125,8 +125,10 @@ def _table(block: TableBlock) -> str:
         f"<tr{_class(index in block.failed)}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
         for index, row in enumerate(block.rows)
     )
+    title = escape(block.title)
     return (
-        f'<h2>{escape(block.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<h2>{title}</h2><div class="wide" tabindex="0" role="region" aria-label="{title}">'
+        f"<table><thead><tr>{head}</tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 

@@ -52,3 +52,10 @@ def test_light_dark_and_print_have_styles() -> None:
 
 def test_the_same_page_is_the_same_file() -> None:
     assert render(PAGE) == render(PAGE)
+
+
+def test_the_page_has_a_main_landmark_and_tables_can_be_scrolled_with_the_keyboard() -> None:
+    html = render(PAGE)
+    assert html.count("<main>") == html.count("</main>") == 1
+    assert '<div class="wide" tabindex="0" role="region" aria-label="Targets">' in html
+    assert "wide.tabIndex = 0" in html
