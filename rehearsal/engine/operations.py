@@ -19,6 +19,7 @@ from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
 from rehearsal.engine.step_executor import StepFailedError, with_additional_secrets
 from rehearsal.errors import KingdomError
+from rehearsal.providers.dynamic import PACKAGE as DYNAMIC
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 from rehearsal.pulumi.urn import name_of
@@ -39,12 +40,18 @@ class Program:
     references: Callable[[str], Properties | None] = lambda name: None  # outputs of another stack
 
     def provider_config(self) -> dict[str, Properties]:
-        """Return the configuration of default providers by package, such as ``gcp:project`` for gcp."""
+        """Return the configuration of default providers by package, such as ``gcp:project`` for gcp.
+
+        That of dynamic providers is the whole configuration with full keys (``GetPackageConfig`` in
+        ``pkg/resource/deploy/target.go``).
+        """
         packages: dict[str, Properties] = {}
         for key, value in self.config.items():
             package, _, name = key.partition(":")
             known = UNKNOWN if key in self.unreadable else value
-            packages.setdefault(package, {})[name] = Secret(known) if key in self.secrets else value
+            given = Secret(known) if key in self.secrets else value
+            packages.setdefault(package, {})[name] = given
+            packages.setdefault(DYNAMIC, {})[key] = given
         return packages
 
 

@@ -49,7 +49,8 @@ class DynamicProvider:
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        # The SDK's server has no such method: engines then compare the configuration themselves.
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_UNKNOWN)
 
     def Configure(
         self, request: provider_pb2.ConfigureRequest, context: Any = None

@@ -19,6 +19,7 @@ from rehearsal.pulumi.yaml_reader import kind_of
 # Decrypts one ciphertext; None where the key is not available.
 Decrypter = Callable[[str], str | None]
 
+_NOT_ENCRYPTED: Final = "it must be encrypted in the stack file, because Pulumi.yaml declares it secret"
 _TYPES: Final = ("string", "integer", "boolean", "array", "object")
 
 
@@ -73,6 +74,8 @@ def merged(
         if key not in raw:
             if fallback is not None:
                 raw[key] = fallback
+                if isinstance(spec, dict) and spec.get("secret") and isinstance(spec.get("type"), str):
+                    problems.append(f"config.{name}: {_NOT_ENCRYPTED}")
             elif own and isinstance(spec, dict):
                 missing.append(str(name))
         elif isinstance(spec, dict) and isinstance(spec.get("type"), str):
@@ -132,7 +135,7 @@ def _mismatches(spec: Mapping[str, Any], value: Any) -> list[str]:
     if _is_secure(value):
         return []
     if spec.get("secret"):
-        return ["it must be encrypted, because Pulumi.yaml declares it secret"]
+        return [_NOT_ENCRYPTED]
     if not _has_type(str(spec["type"]), spec.get("items"), value):
         return [f"must be of the type {_type_name(spec)}, not {kind_of(value)}"]
     return []

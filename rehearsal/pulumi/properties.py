@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -112,14 +113,20 @@ def decode_value(value: struct_pb2.Value) -> Value:
         case "bool_value":
             return value.bool_value
         case "number_value":
-            number = value.number_value
-            return int(number) if number.is_integer() else number
+            return _number(value.number_value)
         case "list_value":
             return [decode_value(item) for item in value.list_value.values]
         case "struct_value":
             return _decode_object(value.struct_value)
         case _:
             return None
+
+
+def _number(number: float) -> int | float:
+    """Return an integral `number` as the integer that Go's JSON has for it: the shortest digits."""
+    if not number.is_integer() or abs(number) >= 1e21:  # which Go writes with an exponent
+        return number
+    return int(number) if abs(number) < 2**53 else int(Decimal(repr(number)))
 
 
 def _decode_object(struct: struct_pb2.Struct) -> Value:

@@ -93,7 +93,9 @@ class _Constructor(yaml.constructor.SafeConstructor):
             if node.tag == "tag:yaml.org,2002:merge" or node.value == "<<":
                 return super().construct_object(node, deep=deep)
             return scalar(node.value)
-        return super().construct_object(node, deep=deep)
+        value = super().construct_object(node, deep=deep)
+        # Go has one type for texts and for bytes.
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
 
     def _resolved(self, node: yaml.ScalarNode) -> str:
         resolve = getattr(self, "resolve")  # noqa: B009  (of the loader that this class is mixed into)

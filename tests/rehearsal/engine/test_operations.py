@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from rehearsal.engine.events import Op
+from rehearsal.engine.operations import Program
 from rehearsal.engine.program import hang_detector
 from rehearsal.errors import StateError
 from rehearsal.pulumi.properties import Secret, contains_unknown
@@ -154,6 +156,15 @@ def test_a_program_that_hangs_is_reported_with_its_line(
     assert operation.preview().ok
     assert len(notices) == 1
     assert place in notices[0]
+
+
+def test_dynamic_providers_have_the_whole_configuration(tmp_path: Path) -> None:
+    config = {"gcp:project": "ours", "toys:password": "hunter2"}
+    secrets = frozenset({"toys:password"})
+    program = Program(tmp_path, tmp_path, "toys", "test", config, secrets=secrets)
+    found = program.provider_config()
+    assert found["gcp"] == {"project": "ours"}
+    assert found["pulumi-python"] == {"gcp:project": "ours", "toys:password": Secret("hunter2")}
 
 
 def test_refresh_marks_additional_secret_outputs_of_components(stack: Stack) -> None:

@@ -57,3 +57,11 @@ def test_exception_of_the_provider_is_reported_with_the_declaration(case: Case) 
     (error,) = errors(_declare(case, 1, create='raise ValueError("no capacity")').update())
     assert "no capacity" in error.message
     assert error.source == "__main__.py:16"
+
+
+def test_default_provider_records_the_configuration(case: Case) -> None:
+    (case.root / "Pulumi.dev.yaml").write_text("config:\n  t:step: 0\n  gcp:project: ours\n")
+    case.up()
+    assert case.record("default").outputs == {"gcp:project": "ours", "t:step": "0"}
+    case.at(1).up()
+    assert case.record("default").outputs == {"gcp:project": "ours", "t:step": "1"}

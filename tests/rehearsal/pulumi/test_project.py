@@ -220,6 +220,14 @@ def test_declared_configuration_without_a_value_is_an_error_of_the_stack(root: P
 # -- configuration of the policy pack ---------------------------------------------------------------------
 
 
+def test_default_of_a_secret_key_is_not_accepted_in_place_of_an_encrypted_value(root: Path) -> None:
+    text = (root / "Pulumi.yaml").read_text()
+    (root / "Pulumi.yaml").write_text(f"{text}config:\n  pw: {{type: string, secret: true, default: x}}\n")
+    with pytest.raises(InputError) as raised:
+        Project.at(root).stack("dev")
+    assert any("config.pw: it must be encrypted" in text for text in raised.value.details)
+
+
 def test_policy_configuration_is_replaced_whole_or_left_as_it_is() -> None:
     config = {"policies:config": "a", "policies:ceiling": "1", "policiesX:a": "2", "shop:a": "3"}
     assert policy_config(config) == {"policies:config": "a", "policies:ceiling": "1"}

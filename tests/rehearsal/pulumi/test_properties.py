@@ -91,6 +91,14 @@ def test_secretness_is_not_a_difference_but_an_unknown_is() -> None:
     assert differences({"a": None}, {}) == {}
 
 
+def test_large_numbers_have_the_digits_that_go_writes() -> None:
+    numbers = {"a": 2.0**60, "b": -(2.0**60), "c": 3.0, "d": 1e21, "e": 0.5}
+    expected = {"a": 1152921504606847000, "b": -1152921504606847000, "c": 3, "d": 1e21, "e": 0.5}
+    assert {key: str(value) for key, value in decode(encode(numbers)).items()} == {
+        key: str(value) for key, value in expected.items()
+    }
+
+
 def test_numbers_equal_but_not_booleans() -> None:
     assert equal({"a": 1}, {"a": 1.0})
     assert not equal({"a": 1}, {"a": True})

@@ -41,8 +41,8 @@ def test_plain_scalar(text: str, value: Any) -> None:
 
 def test_quoted_scalars_are_strings(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
-    path.write_text("a: '1'\nb: \"true\"\nc: !!str 5\n")
-    assert read_yaml(path) == {"a": "1", "b": "true", "c": "5"}
+    path.write_text("a: '1'\nb: \"true\"\nc: !!str 5\nd: !!binary aGVsbG8=\n")
+    assert read_yaml(path) == {"a": "1", "b": "true", "c": "5", "d": "hello"}
 
 
 @pytest.mark.parametrize(
