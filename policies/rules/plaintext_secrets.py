@@ -13,6 +13,14 @@ from typing import Any, Final
 
 from pulumi_policy import Severity
 
+from policies.model.credentials.commands import (
+    MAX_COMMAND,
+    assigned,
+    client_passwords,
+    sets_password,
+    subcommand_passwords,
+)
+from policies.model.credentials.names import is_code, is_reference, names_secret
 from policies.model.paths import Path
 from policies.model.pods import POD_TYPES, pod_templates, title
 from policies.model.property_tree import Finding, Node
@@ -50,57 +58,9 @@ _SHAPES: Final = {
     ),
     "a registry password": re.compile(r'"auths"\s*:[^\0]{0,200}?"(?:auth|password)"\s*:\s*"[^"$<{]{4,}"'),
 }
-# Words in the name of a variable that holds a secret.
-_NAME: Final = re.compile(
-    r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH"
-    r"|NEO4_?J_AUTH|ERLANG_COOKIE|DOCKER_AUTH_CONFIG)(?:$|_)|_PAT$|REQUIREPASS|MASTERAUTH"
-    # Also without a separator: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
-    r"|PASSWORD|PASSWD|PASSPHRASE"
-    r"|(?:AUTH|ACCESS|BEARER|API|BOT|REFRESH|SESSION|WEBHOOK)TOKEN(?:$|_)|(?:CLIENT|APP|API|SHARED)SECRET(?:$|_)"
-    r"|(?:DB|SQL|PG|ROOT|USER|ADMIN|SMTP|MAIL|FTP|LDAP|REDIS|RABBITMQ)PASS(?:$|_)"
-    # Kinds of keys that encrypt, sign or give access.
-    r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
-    r"|CONSUMER|DECRYPT|DECRYPTION|ENCRYPT|ENCRYPTION|FERNET|HASH|HMAC|INGEST|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
-    r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
-    r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)",
-    re.IGNORECASE,
-)
-# Suffixes of variables that contain only the location, kind or use of a secret.
-_POINTER: Final = re.compile(
-    r"_(?:FILE|FILES|FILENAME|DIR|DIRECTORY|PATH|NAME|NAMES|ID|IDS|URL|URI|HOST|PORT|TTL|SECONDS|MINUTES|DAYS"
-    r"|EXPIRY|EXPIRATION|HEADER|ISSUER|AUDIENCE|SCOPES?|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|DISABLED"
-    r"|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY|BACKEND|PROVIDER|STORE|REF|ARN|NAMESPACE|KEYS?_PREFIX|PREFIX"
-    r"|INTERVAL|TIMEOUT|DURATION|ROTATION|REFRESH|LOCATION|FORMAT|ENCODING|ENDPOINT|VALIDITY|LIFETIME|FIELD"
-    r"|ATTRIBUTE|COLUMN|CLASS|DRIVER|PROJECT|REGION|ZONE|ADDR|ADDRESS|SERVER|SERVICE|USER|USERNAME|SOURCE|ENGINE"
-    r"|MOUNT|LABELS?|ANNOTATIONS?|SCHEDULE|CRON|EXPIRES|EXPIRE|EXPIRES_(?:IN|AT|AFTER)|AGE|LIFESPAN|HOURS|WEEKS|MS"
-    r"|MILLIS|PERIOD|WINDOW|HASHER|ENCODER|ALG|ALGO|(?<!ERLANG_)COOKIE|THROUGH|METHOD|POST|API|DOMAIN|GROUP|ROLE"
-    r"|TABLE|BUCKET|TOPIC|QUEUE|STRATEGY|STRENGTH|REGEX|PATTERN|TEMPLATE|PLACEHOLDER|HINT|PROMPT|MESSAGE|STATUS"
-    r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
-    r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
-    # Options that take the name of a Secret, as those of cert-manager.
-    r"|(?:^|_)(?:CA|CERT|CERTIFICATE|SERVING|TLS|SSL|PULL)_SECRETS?$"
-    r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
-    re.IGNORECASE,
-)
 # ``--password=…``; a value that is looked up elsewhere (``$(NAME)``) is not a secret.
 _ARGUMENT: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)[= ](?P<value>\S.*)")
 _FLAG: Final = re.compile(r"-{1,2}(?P<name>[\w.-]+)")
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # boundary between the words of camelCase
-# A variable that the kubelet or a shell replaces, anywhere in a value.
-_EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
-# Values that refer to a secret, or that are not usable as one.
-_REFERENCE: Final = re.compile(
-    r"\s*(?:\$[({\w].*|`.*|\{\{.*|%\{?\w.*|<[^>]*>"
-    r"|(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|[0-9]{1,4})"
-    r"|/[\w./@-]+|\.{1,2}/[\w./@-]+|file:.*|[\w.+-]+://(?![^/@]*:[^/@]*@).*|(?:op|ref\+|vault:|arn:|sm:|secretref:).*"
-    r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
-    r"|[\w.-]{1,100}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|pub|conf|ini|toml|xml|properties)"
-    r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+)\s.*|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE).*"
-    # The name of an object that contains the secret.
-    r"|(?:[a-z0-9]{1,63}-){1,20}(?:tls|ca|certs?|certificates?|credentials?|creds)"
-    r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
-    re.IGNORECASE | re.DOTALL,
-)
 _CONNECTION: Final = re.compile(
     r"(?:^|;)\s*(?:password|pwd)\s*=\s*(?![$<{*;\s])[^;\s][^;]*(?:;|$)", re.IGNORECASE
 )
@@ -166,11 +126,6 @@ _ANY_MARK: Final = re.compile("|".join(re.escape(mark) for marks in _MARKS.value
 _RARE_MARKS: Final = tuple(mark for marks in _MARKS.values() for mark in marks if mark != "://")
 _LINK_WITH_USER: Final = re.compile(r"://[^\s/]*@")
 _PASSWORD_SET: Final = re.compile(r"(?:password|pwd)\s*=")
-
-
-def is_reference(value: str) -> bool:
-    """Whether the value of a variable is only a reference to a secret, a switch, or empty."""
-    return not value.strip(" \t\r\n\"'") or bool(_REFERENCE.fullmatch(value) or _EXPANSION.search(value))
 
 
 @rule(
@@ -242,7 +197,7 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
         for container in pod.containers():
             for variable in container["env"].items():
                 name = variable["name"].text()
-                if _names_secret(name) and _is_written(variable["value"]):
+                if names_secret(name) and _is_written(variable["value"]):
                     yield variable["value"].finding(f"{title(container)} has {name} in plain text")
                 elif variable["value"].present and sets_password(variable["value"].text()):
                     yield variable["value"].finding(
@@ -254,11 +209,13 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
             for key, value in item.node["data"].entries():
                 if sets_password(value.text()):
                     yield value.finding("the ConfigMap sets a password of a database in plain text")
+                if _is_script(key, value.text()):
+                    yield from _script_secrets(value)
                 if found := credential_file(key, value.text()):
                     yield value.finding(f"the ConfigMap contains {found} in plain text")
                 elif "\n" in value.text().strip() or key.lower().endswith(".json"):
                     yield from secret_lines(key, value)
-                elif _names_secret(key) and _is_written(value):
+                elif names_secret(key) and _is_written(value):
                     yield value.finding("the ConfigMap contains a credential")
 
 
@@ -323,7 +280,7 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     text = whole[:_MAX_FILE]
     for found in (*_SETTING.finditer(text), *_DIRECTIVE.finditer(text)):
         setting = found["value"].rstrip(" \t\r,;").strip("\"'")
-        if _names_secret(found["name"]) and not _is_code(found["name"], setting):
+        if names_secret(found["name"]) and not is_code(found["name"], setting):
             line = text.count("\n", 0, found.start("name")) + 1
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
 
@@ -348,26 +305,31 @@ def _json_settings(text: str, value: Node) -> Iterator[Finding]:
                     waiting.append(inner)
                 elif not (isinstance(inner, str) and _MEMBER.fullmatch(name)):
                     continue
-                elif _names_secret(name) and not _is_code(name, inner):
+                elif names_secret(name) and not is_code(name, inner):
                     yield value.finding(f"the ConfigMap contains a credential: {name}")
 
 
 _MAX_FILE: Final = 200_000
 
 
-def _is_code(name: str, value: str) -> bool:
-    """Whether a value only refers to a secret, as a variable, a call or a list in source code does."""
-    return (
-        is_reference(value)
-        or value.startswith(("#", "!", "&", "*", "|", ">", "[", "{", "("))
-        or _CALL.match(value) is not None
-        or _spelt(value.rstrip("),;")) == _spelt(name)
-    )
+_SCRIPT_KEY: Final = re.compile(r"\.(?:sh|bash|ash|zsh)$", re.IGNORECASE)
+_SCRIPT: Final = re.compile(r"\s*#![^\n]{0,100}\b(?:ba|da|a|z)?sh\b")
+_SHELL_COMMENT: Final = re.compile(r"^[ \t]*#[^\n]*$", re.MULTILINE)
 
 
-_CALL: Final = re.compile(
-    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*[\[(]|(?:[A-Za-z_]\w*\.)+(?:env|environ|config|settings)\b"
-)
+def _is_script(key: str, text: str) -> bool:
+    """Whether an entry of a ConfigMap is a script of a shell, by its name or its first line."""
+    return bool(_SCRIPT_KEY.search(key) or _SCRIPT.match(text))
+
+
+def _script_secrets(value: Node) -> Iterator[Finding]:
+    """Commands of a script that carry a secret, as in the command lines of containers."""
+    text = _SHELL_COMMENT.sub("", value.text()[:MAX_COMMAND])
+    passwords = (*client_passwords([text]), *subcommand_passwords([text]))
+    for what in dict.fromkeys(
+        (*sorted(assigned(text)), *(f"the password of {name}" for _, name in passwords))
+    ):
+        yield value.finding(f"the ConfigMap has a script with {what} in plain text")
 
 
 def _secret_arguments(container: Node) -> Iterator[Finding]:
@@ -385,32 +347,33 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
                 yield argument.finding(f"{title(container)} has {flag} in plain text")
             flag = ""
             alone, given = _FLAG.fullmatch(text), _ARGUMENT.fullmatch(text)
-            if alone is not None and _names_secret(alone["name"]):
+            if alone is not None and names_secret(alone["name"]):
                 flag = alone["name"]
-            elif given is not None and _names_secret(given["name"]) and not is_reference(given["value"]):
+            elif given is not None and names_secret(given["name"]) and not is_reference(given["value"]):
                 yield argument.finding(f"{title(container)} has {given['name']} in plain text")
             else:
                 for name in sorted(assigned(text)):
                     yield argument.finding(f"{title(container)} has {name} in plain text")
             if sets_password(text):
                 yield argument.finding(f"{title(container)} sets a password of a database in plain text")
-            if "pgpass" in text and _has_secret(_PGPASS_WRITTEN, text[:_MAX_COMMAND]):
+            if "pgpass" in text and _has_secret(_PGPASS_WRITTEN, text[:MAX_COMMAND]):
                 yield argument.finding(f"{title(container)} writes a password of libpq in plain text")
         yield from _acl_arguments(container, words)
     # The client is often the command, and its options are the arguments.
     for line in (
         [*commands[0].items(), *commands[1].items()],
-        *(command.items() for command in commands[2:]),
+        *(list(command.items()) for command in commands[2:]),
     ):
-        for argument, option in _client_passwords(line):
-            yield argument.finding(f"{title(container)} has the password of {option} in plain text")
+        texts = [node.text() for node in line]
+        for at, what in (*client_passwords(texts), *subcommand_passwords(texts)):
+            yield line[at].finding(f"{title(container)} has the password of {what} in plain text")
 
 
 def _acl_arguments(container: Node, words: Iterable[Node]) -> Iterator[Finding]:
     """Yield passwords of ``ACL SETUSER``, as a separate word or quoted within a shell line."""
     setting = False
     for argument in words:
-        text = argument.text()[:_MAX_COMMAND]
+        text = argument.text()[:MAX_COMMAND]
         if (setting and text.startswith(">") and not is_reference(text[1:])) or (
             ">" in text and _has_secret(_ACL_COMMAND, text)
         ):
@@ -419,114 +382,6 @@ def _acl_arguments(container: Node, words: Iterable[Node]) -> Iterator[Finding]:
 
 
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
-_MYSQL: Final = ("", "admin", "dump", "check", "import", "show", "slap", "pump")
-_MONGO: Final = ("mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport")
-_LDAP: Final = ("ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd", "ldapwhoami")
-# Command-line clients to their options for a password, and whether its value may be joined to the option, be
-# the next word, or both.
-_JOINED, _NEXT, _BOTH = "joined", "next", "both"
-# Options for ``user:password``.
-_PAIRS: Final = ("curl -u", "curl --user")
-_REGISTRY_CLIENTS: Final = ("docker", "podman", "nerdctl", "buildah", "skopeo", "oras")
-_CLIENTS: Final[dict[str, dict[str, str]]] = {
-    **{f"mysql{name}": {"-p": _JOINED} for name in _MYSQL},
-    **{f"mariadb{f'-{name}' if name else ''}": {"-p": _JOINED} for name in _MYSQL},
-    **{name: {"-p": _NEXT} for name in _MONGO},
-    **{name: {"-w": _BOTH} for name in _LDAP},
-    **{f"{name} login": {"-p": _BOTH} for name in _REGISTRY_CLIENTS},
-    "curl": {"-u": _BOTH, "--user": _NEXT},
-    "redis-cli": {"-a": _NEXT},
-    "sqlcmd": {"-P": _BOTH},
-    "sshpass": {"-p": _BOTH},
-}
-_CLIENT_NAME: Final = re.compile("mysql|mariadb|mongo|ldap|redis-cli|sqlcmd|sshpass|curl|login")
-_WORD: Final = re.compile(r"[;&|\n]|[^\s;&|]+")
-
-
-def _client_passwords(words: Iterable[Node]) -> Iterator[tuple[Node, str]]:
-    """Yield arguments that pass a password by a short option, with client and option."""
-    client = pending = ""
-    words = list(words)
-    if not any(_CLIENT_NAME.search(node.text()) for node in words):
-        return
-    for node in words:
-        text = node.text()[:_MAX_COMMAND]
-        # A word without a space is a single argument, not a shell line.
-        for word in _WORD.findall(text) if re.search(r"\s", text) else [text]:
-            name = word.rpartition("/")[2].strip("\"'")
-            if pending and not word.startswith("-") and _is_password(word, pending):
-                yield node, pending
-            pending = ""
-            if word in (";", "&", "|", "\n"):
-                client = ""
-            elif name in _CLIENTS or name in _REGISTRY_CLIENTS:
-                client = name
-            elif name == "login" and client in _REGISTRY_CLIENTS:
-                client = f"{client} login"
-            for option, form in _CLIENTS.get(client, {}).items():
-                if word == option and form != _JOINED:
-                    pending = f"{client} {option}"
-                elif (
-                    form != _NEXT and word.startswith(option) and _is_password(word[2:], f"{client} {option}")
-                ):
-                    yield node, f"{client} {option}"
-
-
-def _is_password(word: str, option: str) -> bool:
-    """Whether the value of an option is a literal password; of a pair, the part after the colon."""
-    word = word.strip("\"'")
-    if option in _PAIRS:
-        word = word.partition(":")[2]
-    return not is_reference(word)
-
-
-# Statements that set the password of a database's user: ``CREATE USER u IDENTIFIED BY 'x'`` (MySQL, Oracle),
-# ``ALTER ROLE u PASSWORD 'x'`` (PostgreSQL), ``CREATE LOGIN u WITH PASSWORD = 'x'`` (SQL Server).
-_SQL: Final = re.compile(
-    r"\b(?:(?:CREATE|ALTER)\s+(?:USER|ROLE|LOGIN)|GRANT|SET\s+PASSWORD)\b[^;]{0,400}?"
-    r"(?:\bIDENTIFIED(?:\s+WITH\s+\S{1,60})?\s+(?:BY|AS)|\bPASSWORD(?:\s*[=(])?|=)\s*N?"
-    r"(?P<quote>['\"])(?P<value>[^'\"\n]{1,200})(?P=quote)",
-    re.IGNORECASE,
-)
-# The clause alone, as in a long statement or in a template.
-_IDENTIFIED: Final = re.compile(r"\bIDENTIFIED\s+BY\s+'(?P<value>[^'\"\n]{1,200})'", re.IGNORECASE)
-# Hashes of MySQL and PostgreSQL.
-_HASH: Final = re.compile(r"\*[0-9A-F]{40}|SCRAM-SHA-256\$.*|md5[0-9a-f]{32}|\$A?[0-9]\w*\$.*")
-
-
-def sets_password(text: str) -> bool:
-    """Whether SQL in `text` sets a literal password."""
-    lowered = text.lower()
-    if "password" not in lowered and "identified" not in lowered:
-        return False
-    return any(
-        not is_reference(found["value"]) and not _HASH.fullmatch(found["value"])
-        for pattern in (_SQL, _IDENTIFIED)
-        for found in pattern.finditer(text[:_MAX_FILE])
-    )
-
-
-# ``NAME=value`` and ``--name value`` within a command line. The value is not consumed: it may be the next
-# name.
-_QUOTED: Final = r"\"[^\"\n]{0,1000}\"|'[^'\n]{0,1000}'|[^\s;&|\"'<>]{0,1000}"
-_ASSIGNMENT: Final = re.compile(
-    rf"(?<![\w.$/-])-{{0,2}}(?P<name>[A-Za-z_][\w.-]{{0,100}})=(?=(?P<value>{_QUOTED}))"
-)
-_OPTION: Final = re.compile(
-    rf"(?<!\S)--(?P<name>[A-Za-z][\w.-]{{0,100}})[ \t]+(?![-])(?=(?P<value>{_QUOTED}))"
-)
-_MAX_COMMAND: Final = 20_000
-
-
-def assigned(command: str) -> set[str]:
-    """Return the names that a command line sets to a secret."""
-    text = command[:_MAX_COMMAND]
-    return {
-        found["name"]
-        for pattern in (_ASSIGNMENT, _OPTION)
-        for found in pattern.finditer(text)
-        if _names_secret(found["name"]) and not _is_code(found["name"], found["value"].strip("\"'"))
-    }
 
 
 def _is_written(value: Node) -> bool:
@@ -534,16 +389,6 @@ def _is_written(value: Node) -> bool:
     if not value.present or not value.known() or isinstance(value.raw, bool):
         return False
     return not is_reference(str(value.raw))
-
-
-def _names_secret(name: str) -> bool:
-    spelt = _spelt(name)
-    return _NAME.search(spelt) is not None and _POINTER.search(spelt) is None
-
-
-def _spelt(name: str) -> str:
-    """Convert a name to the form of variables: ``clientSecret`` to ``client_Secret``."""
-    return _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
 
 
 @rule(

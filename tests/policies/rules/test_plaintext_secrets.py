@@ -59,6 +59,19 @@ SECRET_LINES = (
     ["sh", "-c", "echo 'db:5432:*:app:s3cretX' > ~/.pgpass"], ["a", "-q", "IDENTIFIED BY 's3cretX'"],
     ["redis-cli", "ACL", "SETUSER", "app", "on", ">s3cretX", "~*"],
     ["sh", "-c", "redis-cli ACL SETUSER app on '>s3cretX' '~*'"],
+    ["sh", "-c", "n=$(mysql -uroot -ps3cretX -e 'SELECT 1')"], ["sh", "-c", "mysql -h db \\\n -ps3cretX"],
+    ["mysql_upgrade", "-ps3cretX"], ["redis-cli", "AUTH", "s3cretX"], ["valkey-cli", "-a", "s3cretX"],
+    ["sh", "-c", "redis-cli -h db auth app s3cretX"], ["redis-cli", "HELLO", "3", "AUTH", "app", "s3cretX"],
+    ["sh", "-c", "printf 'AUTH s3cretX\\r\\nPING\\r\\n' | nc db 6379"],
+    ["sh", "-c", "(echo AUTH s3cretX; echo PING) | redis-cli"],
+    ["redis-cli", "CONFIG", "SET", "requirepass", "s3cretX"],
+    ["sqlplus", "-s", "CREATE USER app IDENTIFIED BY s3cretX DEFAULT TABLESPACE users"],
+    ["sh", "-c", "echo 'ALTER USER app IDENTIFIED BY s3cretX;' | sqlplus / as sysdba"],
+    ["sh", "-c", 'mysql -e "CREATE USER app IDENTIFIED BY \\"s3cretX\\""'],
+    ["sh", "-c", "mysql -e 'CREATE USER app IDENTIFIED BY '\\''s3cretX'\\'''"],
+    ["mongosh", "--eval", "db.createUser({user: 'a', pwd: 's3cretX', roles: []})"],
+    ["sh", "-c", "rabbitmqctl add_user app s3cretX"], ["sh", "-c", "keytool -list -storepass s3cretX"],
+    ["aws", "configure", "set", "aws_secret_access_key", "s3cretX"],
 )  # fmt: skip
 PLAIN_LINES = (
     ["sh", "-c", "mysql --password=$MYSQL_PASSWORD"], ["sh", "-c", 'mysql --password="${MYSQL_PASSWORD}"'],
@@ -79,6 +92,17 @@ PLAIN_LINES = (
     ["redis-cli", "ACL", "SETUSER", "app", "on", ">$(PW)", "~*"],
     ["psql", "-c", "ALTER USER app PASSWORD :'pw'"], ["psql", "-c", "ALTER USER a PASSWORD '${PW}'"],
     ["psql", "-c", "ALTER USER a PASSWORD 'SCRAM-SHA-256$4096:abc'"], ["psql", "-c", "SELECT password = 'x'"],
+    ["redis-cli", "AUTH", "$(PW)"], ["sh", "-c", 'redis-cli auth default "$PW" > /dev/null'],
+    ["sh", "-c", "redis-cli ping || echo redis-cli auth failed, AUTH FAILED"], ["echo", "AUTH token"],
+    ["sh", "-c", 'redis-cli CONFIG SET requirepass "$PW"'], ["sh", "-c", "rabbitmqctl add_user a $PW"],
+    ["sqlplus", "ALTER USER a IDENTIFIED BY &pw"], ["a", "users are identified by name"],
+    ["sqlplus", "ALTER USER a IDENTIFIED BY VALUES 'S:1F2A'"],
+    ["mysql", "-e", "CREATE USER a IDENTIFIED BY RANDOM PASSWORD"],
+    ["clickhouse-client", "CREATE USER a IDENTIFIED WITH sha256_hash BY '0f1e2d'"],
+    ["sh", "-c", "mysql -e \"CREATE USER a IDENTIFIED BY '$PW'\""],
+    ["psql", "-c", "ALTER USER a PASSWORD ''"],
+    ["sh", "-c", "mysql -e 'CREATE USER a IDENTIFIED BY '\\''${PW}'\\'''"],
+    ["mongosh", "--eval", "db.createUser({user: 'a', pwd: process.env.PW})"],
 )  # fmt: skip
 
 
@@ -150,6 +174,11 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ("config.json", '{"passwordFile": "/x",\n "password": "${PASSWORD}", "token": ""}', "clean"),
         ("titles.json", '{"lines": {"wrong password": "sign-ins-refused"}}', "clean"),
         ("init.sh", "psql <<E\nCREATE USER a PASSWORD '$PASSWORD';\nE\n", "clean"),
+        ("init.sh", "set -e\nmysql -uroot \\\n  -ps3cretX < a.sql\n", "found"),
+        ("init.sh", "export PGPASSWORD=s3cretX\npsql -h db\n", "found"),
+        ("entrypoint", "#!/bin/sh\nredis-cli AUTH s3cretX\n", "found"),
+        ("init.sh", '# mysql -ps3cretX\nmysql -p"$MYSQL_PASSWORD"\nPGPASSWORD=$1 psql\n', "clean"),
+        ("notes.txt", "mysql -ps3cretX\n", "clean"),
     ],
 )
 def test_settings_in_files_of_config_maps(key: str, content: str, expected: str) -> None:

@@ -21,20 +21,20 @@ from hypothesis import strategies as st
 import policies
 import rehearsal.policy
 from policies.model.connection_urls import urls_in, weakness
+from policies.model.credentials.commands import (
+    assigned,
+    client_passwords,
+    sets_password,
+    subcommand_passwords,
+)
+from policies.model.credentials.names import is_reference
 from policies.model.cron import min_interval, parse_schedule
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
 from policies.rules.network import every_port, is_everyone
-from policies.rules.plaintext_secrets import (
-    assigned,
-    credential_file,
-    is_reference,
-    recognised,
-    secret_lines,
-    sets_password,
-)
+from policies.rules.plaintext_secrets import credential_file, recognised, secret_lines
 from policies.rules.workloads import is_pinned
 from rehearsal.policy.manifest_check import check
 from rehearsal.policy.yaml_documents import TooLargeError, documents
@@ -86,6 +86,10 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "secret by shape": recognised,
     "reference to a secret": is_reference,
     "command line": assigned,
+    "options of clients": lambda text: list(client_passwords(["mysql", text, f"mysql -p {text}"])),
+    "subcommands": lambda text: list(
+        subcommand_passwords(["redis-cli", f"AUTH {text}", f"createUser {text}", f"rabbitmqctl {text}"])
+    ),
     "SQL": lambda text: sets_password(f"password {text}"),
     "configuration in JSON": lambda text: list(secret_lines("app.json", Node(text))),
     "configuration file": lambda text: list(secret_lines("app.properties", Node(text + "\n" + text))),

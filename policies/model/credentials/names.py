@@ -1,0 +1,86 @@
+"""Names of variables and options that hold a credential, and values that only refer to one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# Words in the name of a variable that holds a secret.
+_NAME: Final = re.compile(
+    r"(?:^|_)(?:PASS|PWD|SECRET|TOKEN|CREDENTIALS?|AUTH_STRING|SECRET_KEY_BASE|REDISCLI_AUTH|REDIS_AUTH"
+    r"|NEO4_?J_AUTH|ERLANG_COOKIE|DOCKER_AUTH_CONFIG)(?:$|_)|_PAT$|REQUIREPASS|MASTERAUTH"
+    # Also without a separator: PGPASSWORD, DBPASSWORD, ROOTPASSWD.
+    r"|PASSWORD|PASSWD|PASSPHRASE"
+    r"|(?:AUTH|ACCESS|BEARER|API|BOT|REFRESH|SESSION|WEBHOOK)TOKEN(?:$|_)|(?:CLIENT|APP|API|SHARED)SECRET(?:$|_)"
+    r"|(?:DB|SQL|PG|ROOT|USER|ADMIN|SMTP|MAIL|FTP|LDAP|REDIS|RABBITMQ|STORE)PASS(?:$|_)"
+    # Kinds of keys that encrypt, sign or give access.
+    r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
+    r"|CONSUMER|DECRYPT|DECRYPTION|ENCRYPT|ENCRYPTION|FERNET|HASH|HMAC|INGEST|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
+    r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
+    r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)",
+    re.IGNORECASE,
+)
+# Suffixes of variables that contain only the location, kind or use of a secret.
+_POINTER: Final = re.compile(
+    r"_(?:FILE|FILES|FILENAME|DIR|DIRECTORY|PATH|NAME|NAMES|ID|IDS|URL|URI|HOST|PORT|TTL|SECONDS|MINUTES|DAYS"
+    r"|EXPIRY|EXPIRATION|HEADER|ISSUER|AUDIENCE|SCOPES?|ROUNDS|LENGTH|SIZE|COUNT|LIMIT|MIN|MAX|ENABLED|DISABLED"
+    r"|REQUIRED|ALGORITHM|TYPE|VERSION|MODE|POLICY|BACKEND|PROVIDER|STORE|REF|ARN|NAMESPACE|KEYS?_PREFIX|PREFIX"
+    r"|INTERVAL|TIMEOUT|DURATION|ROTATION|REFRESH|LOCATION|FORMAT|ENCODING|ENDPOINT|VALIDITY|LIFETIME|FIELD"
+    r"|ATTRIBUTE|COLUMN|CLASS|DRIVER|PROJECT|REGION|ZONE|ADDR|ADDRESS|SERVER|SERVICE|USER|USERNAME|SOURCE|ENGINE"
+    r"|MOUNT|LABELS?|ANNOTATIONS?|SCHEDULE|CRON|EXPIRES|EXPIRE|EXPIRES_(?:IN|AT|AFTER)|AGE|LIFESPAN|HOURS|WEEKS|MS"
+    r"|MILLIS|PERIOD|WINDOW|HASHER|ENCODER|ALG|ALGO|(?<!ERLANG_)COOKIE|THROUGH|METHOD|POST|API|DOMAIN|GROUP|ROLE"
+    r"|TABLE|BUCKET|TOPIC|QUEUE|STRATEGY|STRENGTH|REGEX|PATTERN|TEMPLATE|PLACEHOLDER|HINT|PROMPT|MESSAGE|STATUS"
+    r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
+    r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
+    # Options that take the name of a Secret, as those of cert-manager.
+    r"|(?:^|_)(?:CA|CERT|CERTIFICATE|SERVING|TLS|SSL|PULL)_SECRETS?$"
+    r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
+    re.IGNORECASE,
+)
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # boundary between the words of camelCase
+# A variable that the kubelet or a shell replaces, anywhere in a value.
+_EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
+# Values that refer to a secret, or that are not usable as one.
+_REFERENCE: Final = re.compile(
+    r"\s*(?:\$[({\w].*|`.*|\{\{.*|%\{?\w.*|<[^>]*>"
+    r"|(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|[0-9]{1,4})"
+    r"|/[\w./@-]+|\.{1,2}/[\w./@-]+|file:.*|[\w.+-]+://(?![^/@]*:[^/@]*@).*|(?:op|ref\+|vault:|arn:|sm:|secretref:).*"
+    r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
+    r"|[\w.-]{1,100}\.(?:json|pem|key|crt|cer|p12|pfx|jks|txt|ya?ml|env|pub|conf|ini|toml|xml|properties)"
+    r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+)\s.*|-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE).*"
+    # The name of an object that contains the secret.
+    r"|(?:[a-z0-9]{1,63}-){1,20}(?:tls|ca|certs?|certificates?|credentials?|creds)"
+    r"|projects/[^/]+/secrets/.*|(?:insert|your|replace)[_ -].*|.*_here)\s*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_reference(value: str) -> bool:
+    """Whether the value of a variable is only a reference to a secret, a switch, or empty."""
+    return not value.strip(" \t\r\n\"'") or bool(_REFERENCE.fullmatch(value) or _EXPANSION.search(value))
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable, option or setting of this name holds a credential."""
+    spelt = _spelt(name)
+    return _NAME.search(spelt) is not None and _POINTER.search(spelt) is None
+
+
+def _spelt(name: str) -> str:
+    """Convert a name to the form of variables: ``clientSecret`` to ``client_Secret``."""
+    return _HUMP.sub("_", name).replace("-", "_").replace(".", "_")
+
+
+def is_code(name: str, value: str) -> bool:
+    """Whether a value only refers to a secret, as a variable, a call or a list in source code does."""
+    return (
+        is_reference(value)
+        or value.startswith(("#", "!", "&", "*", "|", ">", "[", "{", "("))
+        or _CALL.match(value) is not None
+        or _spelt(value.rstrip("),;")) == _spelt(name)
+    )
+
+
+_CALL: Final = re.compile(
+    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*[\[(]|(?:[A-Za-z_]\w*\.)+(?:env|environ|config|settings)\b"
+)
