@@ -227,14 +227,28 @@ def network_policy_open(resource: Resource, _: Settings) -> Iterator[Finding]:
         spec = item.node["spec"]
         if _applies(spec, "Ingress"):
             for entry in spec["ingress"].items():
-                if entry.known() and _empty(entry["from"]):
-                    yield entry.finding("allows every source: it has no from")
-                for source in entry["from"].items():
-                    if is_everyone(source.at("ipBlock", "cidr")):
-                        yield source.at("ipBlock", "cidr").finding("allows every source")
+                yield from _open_ingress(entry)
         if _applies(spec, "Egress"):
             for entry in spec["egress"].items():
                 yield from _open_egress(entry)
+
+
+def _open_ingress(entry: Node) -> Iterator[Finding]:
+    """An ingress rule from every source: without a peer, or from a range without exceptions that matter."""
+    ports = entry["ports"]
+    if entry.known() and _empty(entry["from"]):
+        yield entry.finding("allows every source: it has no from")
+    for source in entry["from"].items():
+        block = source["ipBlock"]
+        if not is_everyone(block["cidr"]) or not all_known([block["except"], *block["except"].items()]):
+            continue
+        private = _private_ranges(block)
+        if private == _ALL:
+            yield block["cidr"].finding("allows every source")
+        elif private == _SOME and ports.known() and (not list(ports.items()) or every_port(ports)):
+            yield block["cidr"].finding(
+                "allows most sources on every port: list the ports, or every private range in except"
+            )
 
 
 def _open_egress(entry: Node) -> Iterator[Finding]:
@@ -277,6 +291,9 @@ def _private_ranges(block: Node) -> str:
     An exception within such a range, such as that of a cluster's own network, excludes some.
     """
     version = 6 if ":" in block["cidr"].text() else 4
+    whole: tuple[int, int] | None = None
+    with contextlib.suppress(ValueError):
+        whole = _bounds(ipaddress.ip_network(block["cidr"].text().strip(), strict=False))
     excluded: list[tuple[int, int]] = []
     for item in block["except"].items():
         with contextlib.suppress(ValueError):
@@ -284,6 +301,11 @@ def _private_ranges(block: Node) -> str:
             if network.version == version:
                 excluded.append(_bounds(network))
     private = [_bounds(ipaddress.ip_network(text)) for text in _PRIVATE[version]]
+    if whole is not None and _covered(*whole, excluded):
+        return _NONE
+    # Half of all addresses has only some of the private ranges.
+    inside = [item for item in private if whole is None or whole[0] <= item[0] <= item[1] <= whole[1]]
+    private = inside or private
     if all(_covered(first, last, excluded) for first, last in private):
         return _NONE
     overlaps = any(low <= last and first <= high for first, last in private for low, high in excluded)

@@ -83,3 +83,51 @@ def test_egress_to_everywhere_is_found(name: str, api: str) -> None:
     rules, expected = EGRESS[name]
     text = manifest(api, "NetworkPolicy", f"podSelector: {{}}, policyTypes: [Egress], egress: {rules}")
     assert outcome(text, "network-policy-open").result == expected
+
+
+INGRESS = {
+    "empty rule": ("[{}]", "found"),
+    "every address": ("[{from: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 443}]}]", "found"),
+    "empty except": ("[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: []}}]}]", "found"),
+    "except of everything": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [0.0.0.0/1, 128.0.0.0/1]}}]}]",
+        "clean",
+    ),
+    "except of one address": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [169.254.169.254/32]}}], ports: [{port: 443}]}]",
+        "found",
+    ),
+    "public addresses": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]}}]}]",
+        "clean",
+    ),
+    "except of one private range, one port": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}], ports: [{port: 443}]}]",
+        "clean",
+    ),
+    "except of one private range, every port": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/0, except: [10.0.0.0/8]}}]}]",
+        "found",
+    ),
+    "half without the private range in it": (
+        "[{from: [{ipBlock: {cidr: 0.0.0.0/1, except: [10.0.0.0/8]}}]}]",
+        "clean",
+    ),
+    "IPv6 with an except of IPv4": (
+        "[{from: [{ipBlock: {cidr: '::/0', except: [10.0.0.0/8]}}], ports: [{port: 443}]}]",
+        "found",
+    ),
+    "public IPv6 addresses": ("[{from: [{ipBlock: {cidr: '::/0', except: ['fc00::/7']}}]}]", "clean"),
+    "range of an organization": ("[{from: [{ipBlock: {cidr: 203.0.113.0/24}}]}]", "clean"),
+}
+
+
+@pytest.mark.parametrize("name", INGRESS)
+def test_exceptions_of_ingress_from_everywhere(name: str) -> None:
+    rules, expected = INGRESS[name]
+    text = manifest(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        f"podSelector: {{}}, policyTypes: [Ingress], ingress: {rules}",
+    )
+    assert outcome(text, "network-policy-open").result == expected
