@@ -8,6 +8,7 @@ multiple of 1n. Numbers beyond
 from __future__ import annotations
 
 import decimal
+import functools
 import math
 import re
 from decimal import Decimal
@@ -44,7 +45,13 @@ def parse(value: Any) -> Fraction | None:
         return parse(repr(value)) if math.isfinite(value) else None
     if not isinstance(value, str) or len(value) > _MAX_DIGITS:
         return None
-    match = _FORM.fullmatch(value)
+    return _parsed(value)
+
+
+# Manifests repeat few quantities.
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> Fraction | None:
+    match = _FORM.fullmatch(text)
     if match is None:
         return None
     number, unit = match.groups()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
@@ -119,8 +119,9 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     holds = holdings(stack.objects, peaks)
     scaling = Scaling.of(stack)
     _in_doubt([item for item, _ in scaling.workloads.get("?", [])])
+    sums = _Sums()
     for quota in quotas:
-        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
+        inside = _counted_by(quota, peaks, scaling)
         opaque = scaling.opaque.get(quota.namespace, [])
         own = holds.get(quota.namespace, Holdings())
         for key, limit in quota.node.at("spec", "hard").entries():
@@ -140,7 +141,7 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
                 if quota.namespace == "?":
                     limit.mark_unevaluated("is not proven: its namespace is not known yet")
                     continue
-                yield from _too_small(limit, name, amount, inside)
+                yield from _too_small(limit, name, amount, inside, sums)
                 for item in opaque[:_NAMED]:
                     limit.mark_unevaluated(
                         f"is not proven: how many pods {item.label} makes is not known here"
@@ -187,41 +188,84 @@ def _full_name(key: str) -> str:
     return f"requests.{key}" if key in _PLAIN_RESOURCES or key.startswith("hugepages-") else key
 
 
-def _too_small(limit: Node, key: str, amount: Fraction, peaks: list[Demand]) -> Iterator[Finding]:
-    total = Fraction(0)
-    parts: list[str] = []
-    unproven: list[str] = []
-    for item in peaks:
-        if item.doubtful:
-            unproven.append(f"{item.workload.label} has unknown values")
-            continue
-        if key in item.missing and (item.pods or item.unbounded):
-            names = ", ".join(item.missing[key][:_NAMED])
-            yield limit.finding(
-                f"{item.workload.label}: {names} must set {key}, or the quota rejects its pods"
-            )
-        reason = item.open_end(key)
-        if reason and item.workload.kind == "CronJob":
-            yield limit.finding(f"{item.workload.label} has no bound: {reason}")
-        if reason:
-            unproven.append(f"{item.workload.label}: {reason}")
-        share = item.of(key)
-        total += share
-        if share:
-            each = "" if key == "pods" else f" x {show(key, item.per_pod[key])}"
-            parts.append(f"{item.workload.label}: ({item.why}){each}")
-    if total > amount:
+@dataclass(frozen=True)
+class _Sum:
+    """The peak of several workloads together, of one key of a quota."""
+
+    total: Fraction
+    # Those that reach a part of it, for a message.
+    sharing: list[Demand]
+    # Problems of single workloads, and why the total may become more.
+    problems: list[str]
+    unproven: list[str]
+
+    @classmethod
+    def of(cls, key: str, peaks: list[Demand]) -> _Sum:
+        total = Fraction(0)
+        sharing: list[Demand] = []
+        problems: list[str] = []
+        unproven: list[str] = []
+        for item in peaks:
+            if item.doubtful:
+                unproven.append(f"{item.workload.label} has unknown values")
+                continue
+            if key in item.missing and (item.pods or item.unbounded):
+                names = ", ".join(item.missing[key][:_NAMED])
+                problems.append(
+                    f"{item.workload.label}: {names} must set {key}, or the quota rejects its pods"
+                )
+            reason = item.open_end(key)
+            if reason and item.workload.kind == "CronJob":
+                problems.append(f"{item.workload.label} has no bound: {reason}")
+            if reason:
+                unproven.append(f"{item.workload.label}: {reason}")
+            share = item.of(key)
+            if share:
+                total += share
+                sharing.append(item)
+        return cls(total, sharing, problems, unproven)
+
+
+class _Sums:
+    """Sums by key, each computed once for a list of workloads, since a namespace may have many quotas."""
+
+    def __init__(self) -> None:
+        # With the list, so that its identity is not reused.
+        self._known: dict[tuple[int, str], tuple[list[Demand], _Sum]] = {}
+
+    def of(self, key: str, peaks: list[Demand]) -> _Sum:
+        found = self._known.get((id(peaks), key))
+        if found is None:
+            found = self._known[(id(peaks), key)] = peaks, _Sum.of(key, peaks)
+        return found[1]
+
+
+def _too_small(
+    limit: Node, key: str, amount: Fraction, peaks: list[Demand], sums: _Sums
+) -> Iterator[Finding]:
+    found = sums.of(key, peaks)
+    for problem in found.problems:
+        yield limit.finding(problem)
+    if found.total > amount:
+        parts = [
+            f"{item.workload.label}: ({item.why})"
+            + ("" if key == "pods" else f" x {show(key, item.per_pod[key])}")
+            for item in found.sharing[:_LISTED]
+        ]
+        unproven = found.unproven
         besides = f"; not counted: {'; '.join(unproven[:_NAMED])}" if unproven else ""
         yield limit.finding(
-            f"{show(key, amount)} is less than the {show(key, total)} that its workloads reach "
-            f"({_shortened(parts)}){besides}"
+            f"{show(key, amount)} is less than the {show(key, found.total)} that its workloads reach "
+            f"({_shortened(parts, len(found.sharing))}){besides}"
         )
-    elif unproven:
-        limit.mark_unevaluated(f"is not proven: {_shortened(unproven)}")
+    elif found.unproven:
+        limit.mark_unevaluated(f"is not proven: {_shortened(found.unproven)}")
 
 
-def _shortened(parts: list[str]) -> str:
-    more = f"; and {len(parts) - _LISTED} more" if len(parts) > _LISTED else ""
+def _shortened(parts: list[str], count: int = 0) -> str:
+    """The first of `parts`, and how many more there are of `count`, by default of those."""
+    count = count or len(parts)
+    more = f"; and {count - _LISTED} more" if count > _LISTED else ""
     return "; ".join(parts[:_LISTED]) + more
 
 
@@ -248,21 +292,26 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
         return
     peaks = peaks_by_namespace(stack)
     scaling = Scaling.of(stack)
+    sums = _Sums()
+    max_extra: dict[tuple[int, str], tuple[Fraction, Demand]] = {}
     for quota in quotas:
-        inside = [item for item in peaks.get(quota.namespace, []) if _in_scope(quota, item, scaling)]
-        rolling = [item for item in inside if item.terminating and not item.doubtful]
-        if not rolling or quota.namespace == "?":
+        inside = _counted_by(quota, peaks, scaling)
+        if quota.namespace == "?" or not any(item.terminating and not item.doubtful for item in inside):
             continue
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
             name = _full_name(key)
             if amount is None or not (name == "pods" or name.startswith(("requests.", "limits."))):
                 continue
-            total = sum((item.of(name) for item in inside if not item.doubtful), Fraction(0))
+            total = sums.of(name, inside).total
             # One workload at a time: simultaneous rollouts are rare.
-            extra, item = max(
-                ((_terminating(item, name), item) for item in rolling), key=lambda found: found[0]
-            )
+            place = id(inside), name
+            if place not in max_extra:
+                rolling = [item for item in inside if item.terminating and not item.doubtful]
+                max_extra[place] = max(
+                    ((_terminating(item, name), item) for item in rolling), key=lambda found: found[0]
+                )
+            extra, item = max_extra[place]
             if total <= amount < total + extra:
                 grace = item.template.spec["terminationGracePeriodSeconds"].integer(30)
                 yield limit.finding(
@@ -274,6 +323,14 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
 def _terminating(item: Demand, key: str) -> Fraction:
     each = Fraction(1) if key == "pods" else item.per_pod.get(key, Fraction(0))
     return item.terminating * each
+
+
+def _counted_by(quota: Object, peaks: dict[str, list[Demand]], scaling: Scaling) -> list[Demand]:
+    """The workloads whose pods a quota counts; without scopes, the namespace's own list."""
+    own = peaks.get(quota.namespace, [])
+    if not _scopes(quota):
+        return own
+    return [item for item in own if _in_scope(quota, item, scaling)]
 
 
 def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
