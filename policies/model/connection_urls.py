@@ -24,7 +24,8 @@ _NAMESPACE: Final = re.compile(
 _PLAIN: Final = frozenset(
     {
         "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp", "tcp",
-        "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "neo4j", "couchbase", "clickhouse",
+        "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "pulsar", "rtmp",
+        "neo4j", "couchbase", "clickhouse",
     }
 )  # fmt: skip
 _NEEDS_OPTION: Final = frozenset(
@@ -34,7 +35,7 @@ _NEEDS_OPTION: Final = frozenset(
     }
 )  # fmt: skip
 # Drivers after a plus sign that use TLS, and those that use it without verifying the certificate.
-_TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "starttls", "s"})
+_TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "ssh", "starttls", "s"})
 _UNCHECKED_DRIVERS: Final = frozenset({"ssc"})
 _REQUIRED: Final = (
     "require", "required", "verify-ca", "verify-full", "verify_ca", "verify_identity", "verify-identity",
@@ -47,6 +48,7 @@ _OPTIONS: Final = frozenset(
         ("sslaccept", "strict"), ("encrypt", "yes"), ("encrypt", "mandatory"),
         *(("security.protocol", value) for value in ("ssl", "sasl_ssl")),
         *(("security_protocol", value) for value in ("ssl", "sasl_ssl")),
+        *(("starttls", value) for value in ("true", "1", "always", "required")),
         ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
     }
 )  # fmt: skip
@@ -61,6 +63,7 @@ _UNCHECKED: Final = frozenset(
         ("encrypt", "no"), ("encrypt", "disable"), ("encrypt", "optional"), ("trustservercertificate", "yes"),
         ("security.protocol", "plaintext"), ("security.protocol", "sasl_plaintext"),
         ("verifyservercertificate", "false"), ("trustservercertificate", "true"),
+        ("sslfactory", "org.postgresql.ssl.nonvalidatingfactory"),
         ("sslmode", "no-verify"), ("sslmode", "trust"), ("tls", "skip-verify"), ("tls", "preferred"),
         ("ssl_verify_cert", "false"), ("sslnoverify", "true"), ("encrypt", "false"),
         *((name, value) for name in ("tls", "ssl", "usessl", "secure") for value in ("false", "0")),

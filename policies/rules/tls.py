@@ -81,6 +81,8 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
         # GKE also takes certificates from a map that an annotation of the gateway names.
         mapped = item.node.at("metadata", "annotations", "networking.gke.io/certmap")
         for listener in item.node.at("spec", "listeners").items():
+            if listener["protocol"].is_one_of(_MUTUAL_TLS):
+                continue
             if listener["protocol"].is_not_one_of("HTTPS", "TLS"):
                 attached = routes.get((item.namespace, item.name), ())
                 with item.node.track_unknowns() as unknown:
@@ -95,6 +97,11 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
                     and mapped.is_one_of(None)
                 ):
                     yield named.finding("the listener names no certificate")
+
+
+# The protocol of Istio's waypoints: HTTP CONNECT over mutual TLS, with certificates of the mesh
+# (https://istio.io/latest/docs/ambient/architecture/hbone/).
+_MUTUAL_TLS: Final = "HBONE"
 
 
 def _only_redirects(listener: Node, attached: Iterable[tuple[Object, Node]]) -> bool:
@@ -164,6 +171,7 @@ def _tls_by_annotation(annotations: Node) -> bool:
     for key, value in annotations.entries():
         if key in _CERTIFICATES and (not value.known() or value.raw not in ("", "false", None)):
             return True
+    for key, value in annotations.entries():
         if key == _ENTRY_POINTS and "websecure" in _names(value):
             value.mark_unevaluated(
                 "is not proven: TLS depends on the configuration of the entry point websecure"

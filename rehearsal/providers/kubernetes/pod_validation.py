@@ -232,6 +232,8 @@ def _probe(probe: Mapping[str, Any], path: Path, *, single_success: bool) -> Ite
         yield problem(path, f"exactly one of {', '.join(_HANDLERS)} must be set{given}")
     bounds = {"periodSeconds": 0, "timeoutSeconds": 0, "initialDelaySeconds": 0, "failureThreshold": 0}
     yield from numbers(probe, path, bounds)
+    if not single_success and opened(probe.get("terminationGracePeriodSeconds")) is not None:
+        yield problem((*path, "terminationGracePeriodSeconds"), "must not be set for a readiness probe")
     success = opened(probe.get("successThreshold"))
     if single_success and isinstance(success, (int, float)) and success not in (0, 1):
         yield problem((*path, "successThreshold"), f"{int(success)} is not 1, as this probe requires")

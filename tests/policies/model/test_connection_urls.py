@@ -12,6 +12,7 @@ PROTECTED = (
     "jdbc:sqlserver://h:1433;databaseName=d;encrypt=true", "jdbc:oracle:thin:@tcps://h:1522/s",
     "postgresql+asyncpg://h/d?ssl=require", "mysql+pymysql://h/d?ssl_ca=/ca.pem", "mysql://h/d?sslaccept=strict",
     'mysql://h/d?ssl={"rejectUnauthorized":true}', "r2dbcs:mysql://h/d", "r2dbc:mysql://h/d?sslMode=REQUIRED",
+    "git+ssh://h/r", "smtp://h?starttls=always", "ldap://h?starttls=true", "pulsar+ssl://h",
     "kafka://h:9093?security.protocol=SASL_SSL", "kafka+ssl://h", "mongodb+srv://h/d", "mongodb://h/d?tls=true",
     "rediss://h", "amqps://h", "smtp+starttls://h:587", "neo4j+s://h", "clickhouse://h?secure=true",
     "mssql+pyodbc://h/d?Encrypt=yes", "cockroachdb://h/d?sslmode=verify-full", "http://127.0.0.53",
@@ -29,7 +30,8 @@ WEAK = (
     "amqps://h?verify=verify_none", "neo4j://h", "neo4j+ssc://h", "bolt://h", "clickhouse://h", "couchbase://h",
     "mssql+pyodbc://h/d?Encrypt=no", "telnet://h", "mongodb+srv://h/d?tls=false",
     "postgres://h/d?sslmode=require&sslmode=disable", "postgres:///d?host=db.example", "PLAINTEXT://h:9092",
-    "SASL_PLAINTEXT://h:9092",
+    "SASL_PLAINTEXT://h:9092", "pulsar://h:6650", "git://h/r",
+    "jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ SECRET_NAMES = (
     "SECRET_KEY_BASE",
     "AIRFLOW__CORE__FERNET_KEY", "ENCRYPT_KEY", "CONSUMER_KEY", "SEGMENT_WRITE_KEY", "HONEYCOMB_WRITEKEY",
     "RABBITMQ_ERLANG_COOKIE", "NEO4J_AUTH", "spring.datasource.password", "clientSecret",
-    "DOCKER_AUTH_CONFIG",
+    "DOCKER_AUTH_CONFIG", "DB_PW", "SMTP_CREDS",
 )  # fmt: skip
 # Names and values that hold no secret.
 NO_SECRETS = (

@@ -66,6 +66,10 @@ INGRESSES = {
         )
     },
     "certificate resolver": (_ingress(RESOLVER, tls=""), "clean"),
+    "entry point websecure with a router of TLS": (
+        _ingress(f"{ENTRY_POINTS}: websecure, traefik.ingress.kubernetes.io/router.tls: 'true'", tls=""),
+        "clean",
+    ),
     "entry point websecure": (_ingress(f"{ENTRY_POINTS}: websecure", tls=""), "unproven"),
     "entry points web and websecure": (_ingress(f"{ENTRY_POINTS}: 'web, websecure'"), "found"),
 }
@@ -107,6 +111,14 @@ GATEWAYS = {
     ),
     "another Gateway": (
         manifest("networking.istio.io/v1", "Gateway", "listeners: [{protocol: HTTP}]"),
+        "clean",
+    ),
+    "waypoint of Istio": (
+        manifest(
+            API,
+            "Gateway",
+            "gatewayClassName: istio-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]",
+        ),
         "clean",
     ),
 }
