@@ -92,6 +92,27 @@ async def test_pongs_advance_the_confirmed_time(redis: Redis) -> None:
         await until(advanced)
 
 
+class SilentSubscription:
+    """A subscription whose server does not respond."""
+
+    def __init__(self) -> None:
+        self.pings = 0
+
+    async def ping(self) -> None:
+        self.pings += 1
+
+    async def get_message(self, **options: float) -> None:
+        await asyncio.sleep(options["timeout"])
+
+
+async def test_connection_without_a_pong_to_four_pings_is_given_up(redis: Redis) -> None:
+    subscription, backplane = SilentSubscription(), Pod(redis).backplane
+    backplane._ping_seconds = 0.001
+    with pytest.raises(TimeoutError):
+        await backplane._listen(subscription)
+    assert subscription.pings == 4
+
+
 async def test_reconnect_reports_the_server_and_a_gap(redis: Redis) -> None:
     async with listening(redis) as pod:
         await redis.client_kill_filter(_type="pubsub")

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from app.cache import Cache, Loaded
+from app.cache import cache as cache_module
 from app.cache.memory_layer import OVERHEAD_BYTES, Entry
 from tests.support.backends import ROOT, Process, until
 
@@ -110,6 +112,16 @@ async def test_concurrent_misses_in_two_processes_share_one_load(
     herd = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]  # noqa: ASYNC220
     assert [await asyncio.to_thread(process.wait, 30) for process in herd] == [0, 0]
     assert await redis.get("herd:loads") == b"1"
+
+
+async def test_value_is_trusted_for_a_time_without_the_invalidation_channel(redis: Redis) -> None:
+    source, cache = Source(), bare(redis, blind_seconds=60.0)
+    await cache.fetch("key", source)
+    assert await cache.fetch("key", source) == b"value"
+    assert (cache.counts.memory, cache.counts.redis) == (1, 0)
+    entry(cache).valid_at -= 60.0
+    assert await cache.fetch("key", source) == b"value"
+    assert (cache.counts.memory, cache.counts.redis) == (1, 1)
 
 
 async def test_second_pod_reads_from_redis(redis: Redis) -> None:
@@ -440,3 +452,33 @@ async def test_load_of_a_cache_without_memory_that_a_write_overtakes_is_repeated
     await second.invalidate("key")
     source.gate.set()
     assert await reading == b"new"
+
+
+async def test_limits_of_an_entry_are_exclusive(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(monotonic=lambda: now))
+    source, cache = Source(stale=60.0), bare(redis)
+    await cache.fetch("key", source)
+    entry(cache).refresh_at = now + 0.001
+    await cache.fetch("key", source)
+    assert (cache.counts.memory, cache.counts.stale) == (1, 0)
+    entry(cache).refresh_at = now
+    await cache.fetch("key", source)
+    assert (cache.counts.memory, cache.counts.stale) == (1, 1)
+    await until(lambda: not cache._loads)
+    cache._backplane.synced_at = entry(cache).valid_at = now - 2.0
+    before = cache.counts.redis
+    await cache.fetch("key", source)
+    assert cache.counts.redis == before + 1, "the value is no longer trusted"
+
+
+@pytest.mark.parametrize(("expires_in", "usable"), [(0.001, True), (0.0, False)])
+async def test_expired_value_does_not_replace_an_error(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, expires_in: float, usable: bool
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(monotonic=lambda: now))
+    cache = bare(redis)
+    await cache.fetch("key", Source())
+    entry(cache).expires_at = now + expires_in
+    assert cache._is_usable_on_error(entry(cache)) is usable

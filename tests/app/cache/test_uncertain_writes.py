@@ -9,7 +9,7 @@ from pymongo.errors import DuplicateKeyError, ExecutionTimeout, NetworkTimeout, 
 from redis.asyncio import Redis
 
 from app.cache import uncertain_writes
-from app.cache.uncertain_writes import is_outcome_unknown
+from app.cache.uncertain_writes import UncertainWrites, is_outcome_unknown
 from tests.app.cache.test_cache import Source, hearing
 from tests.support.backends import until
 
@@ -93,3 +93,11 @@ async def test_cancelled_write_invalidates(redis: Redis) -> None:
         await asyncio.gather(task, return_exceptions=True)
         await until(lambda: two.memory.get("key") is None)
         assert [await each.fetch("key", source) for each in (one, two)] == [b"new", b"new"]
+
+
+async def test_only_the_first_uncertain_write_starts_the_settling() -> None:
+    async def unused(*_: object) -> None: ...
+
+    writes = UncertainWrites(unused, unused)
+    assert writes.add(["a"])
+    assert not writes.add(["b"])

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.connections import REDIS_ERRORS
-from app.queue import Consumer, DeadLetter, EmptyBody, Job, Priority, Queue, RetryLater, Tasks
+from app.queue import Consumer, DeadLetter, EmptyBody, Job, Lease, Priority, Queue, RetryLater, Tasks
 from tests.support.backends import ROOT, Process, until
 
 pytestmark = pytest.mark.anyio
@@ -283,3 +283,25 @@ async def test_job_that_kills_its_workers_is_dead_lettered(redis: Redis) -> None
 
     await until(dead)
     assert [letter.error for letter in await queue.dead_letters()] == ["lease expired: worker lost"]
+
+
+async def test_job_that_runs_longer_than_its_lease_runs_once(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, notes = Queue(redis, visibility=0.5), Notes()
+    extensions: list[list[bool]] = []
+    extend = queue.extend
+
+    async def recorded(leases: Sequence[Lease]) -> list[bool]:
+        extensions.append(await extend(leases))
+        return extensions[-1]
+
+    monkeypatch.setattr(queue, "extend", recorded)
+    notes.gate.clear()
+    await queue.enqueue(note(1))
+    async with working(queue, tasks_of(notes)):
+        await until(lambda: len(extensions) >= 5)
+        notes.gate.set()
+        await until(lambda: empty(queue))
+    assert extensions[:5] == [[True]] * 5
+    assert notes.seen == [1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 
 from app.connections import open_redis
 from app.queue import Job, JobResult, Lease, Outcome, Priority, Queue, QueueFull
+from app.queue import queue as queue_module
 from app.settings import RedisSettings
 from tests.support.backends import Process, until
 
@@ -243,3 +245,13 @@ async def test_full_queue_fits_in_the_memory_of_redis(redis: Redis) -> None:
     await queue.enqueue(*jobs)
     grown = (await redis.info("memory"))["used_memory"] - before
     assert 10 * grown < 160 * 1024 * 1024, f"{grown / share:.0f} bytes a job"
+
+
+@pytest.mark.parametrize(("age", "full"), [(0.999, True), (1.0, False)])
+async def test_rejection_counts_for_one_second(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, age: float, full: bool
+) -> None:
+    queue = Queue(redis)
+    queue._rejected_at = 8.0
+    monkeypatch.setattr(queue_module, "time", SimpleNamespace(monotonic=lambda: 8.0 + age))
+    assert queue.full is full

@@ -195,3 +195,35 @@ def test_impossible_rule_is_rejected(change: dict[str, Any]) -> None:
     assert Rule("valid", **valid).lease_seconds == 1.0
     with pytest.raises(AssertionError):
         Rule("impossible", **(valid | change))
+
+
+async def test_remembered_rejection_ends_when_a_token_is_available(redis: Redis) -> None:
+    now = 0.0
+    limiter = Limiter(redis, clock=lambda: now)
+    quick = Rule("quick", limit=2, window=0.4, local_limit=1)
+    assert await allowed(limiter, quick, 3) == 2
+    decision = limiter.decide_locally(((quick, "ada"),))
+    assert decision is not None, "also a rejection of less than a second is remembered"
+    assert (decision.allowed, decision.mode) == (False, DecisionMode.LEASED)
+    now = limiter._buckets["quick:ada"].rejected_until
+    assert limiter.decide_locally(((quick, "ada"),)) is None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_tightest_rule_is_reported(redis: Redis, reverse: bool) -> None:
+    tight = Rule("tight", limit=3, window=86_400, local_limit=1)
+    demand = ((EXACT, "ada"), (tight, "ada"))
+    decision = await Limiter(redis).decide(demand[::-1] if reverse else demand)
+    assert (decision.rule, decision.remaining) == (tight, 2)
+
+
+async def test_local_counts_are_bounded_by_the_oldest(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MAX_BUCKETS", 2)
+    limiter = Limiter(redis, clock=lambda: 0.0)
+    once = Rule("once", limit=1, window=86_400, local_limit=1)
+
+    def decide(subject: str) -> bool:
+        return limiter._decide_without_redis(((once, subject),)).allowed
+
+    assert [decide(subject) for subject in ("ada", "eve", "ada", "eve")] == [True, True, False, False]
+    assert [decide(subject) for subject in ("bob", "eve", "ada")] == [True, False, True]

@@ -68,6 +68,7 @@ MIN, MAX = {"min": {"cpu": "1"}}, {"max": {"cpu": "2"}}
         (MIN, {"requests_cpu": "0.999"}, ["requests"]),
         (MIN, {}, ["requests"]),
         (MIN, {"requests_cpu": "1", "limits_cpu": "0.5"}, ["limits"]),
+        (MIN, {"requests_cpu": "1", "limits_cpu": "1"}, []),
         (MAX, {"limits_cpu": "2"}, []),
         (MAX, {"limits_cpu": "2.0001"}, ["limits"]),
         (MAX, {"requests_cpu": "1"}, ["limits"]),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from policies.model.object_counts import holdings, needed, needed_in_scope, plural_of, unproven
+from policies.model.property_tree import UNKNOWN
 from policies.model.stack import Resource, Stack
 from tests.policies.model.objects import declared, one
 from tests.policies.model.test_peak_demand import container, deployment, peak
@@ -154,3 +155,31 @@ def test_claims_of_a_scope(operator: str, values: list[str], count: int) -> None
     assert needed_in_scope("persistentvolumeclaims", own, expressions) == count
     assert needed_in_scope("pods", own, expressions) is None
     assert needed_in_scope("persistentvolumeclaims", own, [("PriorityClass", operator, values)]) is None
+
+
+def unproven_with(workload: Resource, *keys: str) -> list[bool]:
+    own = held(workloads=(workload,))
+    return [bool(unproven(key, own)) for key in keys]
+
+
+CLAIM_KEYS = ("persistentvolumeclaims", "requests.storage", f"{FAST}/requests.storage")
+
+
+def test_unknown_number_of_pods_is_not_proven() -> None:
+    assert unproven_with(deployment(replicas=UNKNOWN), "pods", "count/jobs.batch", *CLAIM_KEYS) == [
+        True, False, False, False, False,
+    ]  # fmt: skip
+    assert unproven_with(deployment(), "pods", *CLAIM_KEYS) == [False] * 4
+    template = {"spec": {"containers": [container("1")]}}
+    cron = {"jobTemplate": {"spec": {"template": template, "parallelism": UNKNOWN}}}
+    assert unproven_with(declared("batch/v1:CronJob", cron, "c"), "pods", "count/jobs.batch") == [True, True]
+
+
+def test_claims_of_an_unknown_number_of_pods_are_not_proven() -> None:
+    template = {"spec": {"storageClassName": "fast", "resources": {"requests": {"storage": "2"}}}}
+    spec = {"replicas": UNKNOWN, "template": {"spec": {"containers": [container("1")]}}}
+    stateful = declared("apps/v1:StatefulSet", spec | {"volumeClaimTemplates": [template]})
+    assert unproven_with(stateful, *CLAIM_KEYS) == [True] * 3
+    ephemeral = {"name": "v", "ephemeral": {"volumeClaimTemplate": template}}
+    pod = {"containers": [container("1")], "volumes": [ephemeral]}
+    assert unproven_with(deployment(pod, replicas=UNKNOWN), *CLAIM_KEYS) == [True] * 3

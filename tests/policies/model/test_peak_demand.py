@@ -179,3 +179,36 @@ def test_unknown_values_make_it_doubtful_and_pods_without_amounts_are_best_effor
     assert not peak(deployment()).doubtful
     assert peak(deployment({"containers": [container()]})).best_effort
     assert not peak(deployment()).best_effort
+
+
+@pytest.mark.parametrize(
+    ("allowed", "maximum", "requested"), [("2", "3", 2), ("3", "2", 2), (None, "3", 3), ("2", None, 2)]
+)
+def test_vertical_autoscaler_stays_within_its_own_maximum_and_that_of_limit_ranges(
+    allowed: str | None, maximum: str | None, requested: int
+) -> None:
+    limits = [{"type": "Container", "max": {"cpu": maximum}}] if maximum else []
+    defaults = Defaults.of([one(declared("core/v1:LimitRange", {"limits": limits}))])
+    item, scaler = deployment(), vertical({"cpu": allowed} if allowed else None)
+    [template] = pod_templates(item)
+    found = demand(one(item), template, scaling(item, scaler), defaults, None)
+    assert found.per_pod["requests.cpu"] == requested
+
+
+def test_unknown_and_defaulted_amounts_are_not_missing() -> None:
+    unknown = {"name": "main", "resources": {"requests": {"cpu": UNKNOWN, "memory": "1"}}}
+    assert sorted(peak(deployment({"containers": [unknown]})).missing) == ["limits.cpu", "limits.memory"]
+    defaults = Defaults.of(
+        [one(declared("core/v1:LimitRange", {"limits": [{"type": "Container", "max": {"cpu": "3"}}]}))]
+    )
+    item = deployment({"containers": [{"name": "main"}]})
+    [template] = pod_templates(item)
+    found = demand(one(item), template, scaling(item), defaults, None)
+    assert sorted(found.missing) == ["limits.memory", "requests.memory"]
+
+
+def test_kind_of_an_unknown_group_has_an_unknown_number_of_pods() -> None:
+    for group, known in (("apps/v1", True), ("example.com/v1", False)):
+        item = declared(f"{group}:Deployment", {"replicas": 2, "template": {"spec": {"containers": []}}})
+        pods, _, unbounded = peak_pods(one(item), scaling(item), None)
+        assert (pods >= 2, not unbounded) == (True, known)

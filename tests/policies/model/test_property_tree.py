@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from pulumi_policy import proxy
 
-from policies.model.property_tree import UNKNOWN, Node, known_from
+from policies.model.property_tree import UNKNOWN, Node, as_sent, known_from, to_send
 from policies.rules import RULES, named
 from policies.testing import ResourceFixture, Secret, evaluate_policy
 from tests.policies.cases import Case
@@ -122,3 +123,13 @@ def test_unknown_values_are_filled_from_the_state_where_it_has_them() -> None:
         "e": [UNKNOWN],  # of another length: the places do not correspond
         "f": 2,
     }
+
+
+def test_values_of_a_remediation_survive_the_way_there_and_back() -> None:
+    sent = {"a": [1, "text", proxy.UNKNOWN_STRING_VALUE], "b": Secret({"c": proxy.UNKNOWN_STRING_VALUE})}
+    received = as_sent(sent)
+    assert received["a"] == [1, "text", UNKNOWN]
+    assert received["b"].value == {"c": UNKNOWN}
+    returned = to_send(received)
+    assert returned["a"] == sent["a"]
+    assert returned["b"].value == sent["b"].value

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from policies.model.property_tree import UNKNOWN, Node
-from policies.model.scale_targets import matches, policy_of
-from policies.model.stack import Resource
+from policies.model.scale_targets import Scaling, matches, policy_of
+from policies.model.stack import Resource, Stack
 from tests.policies.model.objects import declared, one, scaling
 
 TARGET = {"kind": "Deployment", "name": "api"}
@@ -152,3 +152,20 @@ def test_default_priority_class_is_the_global_one_of_the_lowest_value() -> None:
     classes = [priority("high", 100, True), priority("low", 1, True), priority("none", 0, False)]
     assert scaling(*classes).default_priority_class == "low"
     assert scaling(classes[2]).default_priority_class == ""
+
+
+def test_labels_that_are_not_known_yet_are_noted() -> None:
+    def noted(labels: Any) -> bool:
+        stack = Stack.of([workload("api", labels)])
+        selector = Node({"matchLabels": {"app": "api"}})
+        assert list(Scaling.of(stack).selected_by(selector, "n")) == []
+        return bool(stack.node.unevaluated)
+
+    assert noted({"app": UNKNOWN})
+    assert not noted({"app": "other"})
+
+
+def test_malformed_labels_of_a_selector_are_not_an_error() -> None:
+    found = scaling(workload("api", {"app": "api"}))
+    for labels in ("app", ["app"], {"app": ["api"]}):
+        list(found.selected_by(Node({"matchLabels": labels}), "n"))

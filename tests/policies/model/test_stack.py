@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from policies.model.property_tree import UNKNOWN
-from policies.model.stack import Stack, objects_of, served_group
+from policies.model.stack import Resource, Stack, objects_of, served_group
 from tests.policies.model.objects import declared, one, resource
 
 POD = {"kind": "Pod", "metadata": {"name": "a"}}
@@ -99,3 +100,15 @@ def test_memo_is_emptied_when_a_resource_becomes_part_of_another_stack() -> None
     assert item.memo
     Stack.of([item])
     assert not item.memo
+
+
+def test_resource_has_the_options_and_the_parent_that_the_sdk_reports() -> None:
+    def given(declared_parent: Any, **fields: Any) -> Any:
+        opts = SimpleNamespace(protect=True, ignore_changes=["a"], parent=declared_parent)
+        return SimpleNamespace(urn="u", resource_type="t", name="n", opts=opts, **fields)
+
+    found = Resource.of(given("urn:p"), {"x": 1})
+    assert (found.parent, found.protect, found.ignore_changes) == ("urn:p", True, ("a",))
+    assert Resource.of(given(None), {}).parent == ""
+    parent = SimpleNamespace(urn="urn:q")
+    assert Resource.of(given(None, parent=parent), {}).parent == "urn:q"

@@ -1,4 +1,4 @@
-"""Tests of the order of deletions."""
+"""Deletions: their order, and what interrupted operations leave behind."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from rehearsal.engine.deletion import _DeletionOrder
 from rehearsal.engine.state.resource_state import ResourceState
+from tests.rehearsal.engine import fake_provider
+from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 TYPE = "toy:index:Thing"
 TraceFunction = Callable[[FrameType, str, Any], Any]
@@ -92,3 +97,87 @@ def test_order_takes_linear_time() -> None:
         return lines
 
     assert lines_executed(2000) < 12 * lines_executed(200)
+
+
+def interrupt(request: object) -> None:
+    raise KeyError("interrupted")
+
+
+def attempt(stack: Stack, source: str) -> None:
+    """Run an update that ends with an internal error, so that its operation stays pending."""
+    assert not stack.update(source).ok
+
+
+def test_interrupted_creation_of_an_undeclared_resource_is_removed(stack: Stack, cloud: Cloud) -> None:
+    cloud.after[("Create", "a")] = interrupt
+    attempt(stack, 'Thing("a")\n')
+    assert [item.type for item in stack.snapshot().pending] == ["creating"]
+    assert cloud.names() == {"a"}
+    cloud.after.clear()
+    stack.up("pass\n")
+    assert not cloud.objects
+    stack.consistent()
+
+
+def test_interrupted_creation_of_a_declared_resource_is_completed(stack: Stack, cloud: Cloud) -> None:
+    cloud.after[("Create", "a")] = interrupt
+    attempt(stack, 'Thing("a")\n')
+    cloud.after.clear()
+    stack.up('Thing("a")\n')
+    assert cloud.calls("Create", "Delete") == [("Create", "a")]
+    stack.consistent()
+
+
+def test_preview_after_an_interrupted_creation_changes_nothing(stack: Stack, cloud: Cloud) -> None:
+    cloud.after[("Create", "a")] = interrupt
+    attempt(stack, 'Thing("a")\n')
+    cloud.after.clear()
+    assert stack.preview("pass\n").ok
+    assert not cloud.calls("Create", "Delete")
+    assert [item.type for item in stack.snapshot().pending] == ["creating"]
+
+
+def test_interrupted_replacement_of_an_undeclared_resource_is_removed_too(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", fixed=1)\n')
+    cloud.after[("Create", "a")] = interrupt
+    attempt(stack, 'Thing("a", fixed=2)\n')
+    assert len(cloud.objects) == 2
+    cloud.after.clear()
+    stack.up("pass\n")
+    assert not cloud.objects
+    stack.consistent()
+
+
+def test_failed_update_of_an_undeclared_resource_is_not_repeated(stack: Stack, cloud: Cloud) -> None:
+    def refuse(request: object) -> None:
+        raise refused("half of it was done")
+
+    stack.up('Thing("a", value=1)\n')
+    cloud.after[("Update", "a")] = refuse
+    assert not stack.update('Thing("a", value=2)\n').ok
+    cloud.after.clear()
+    stack.up("pass\n")
+    assert cloud.calls("Create", "Update", "Delete") == [("Delete", "a")]
+    stack.consistent()
+
+
+def test_retained_resource_needs_no_provider(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise refused("no credentials")
+
+    stack.up('Thing("a", ResourceOptions(retain_on_delete=True))\n')
+    monkeypatch.setattr(fake_provider.Provider, "Configure", fail)
+    assert stack.destroy().ok
+    assert not stack.names()
+
+
+def test_deletion_without_a_working_provider_is_an_error(
+    stack: Stack, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise refused("no credentials")
+
+    stack.up('Thing("a")\n')
+    monkeypatch.setattr(fake_provider.Provider, "Configure", fail)
+    assert not stack.destroy().ok
+    assert stack.names() == cloud.names() == {"a"}

@@ -29,6 +29,31 @@ UNKNOWN = provider_pb2.DiffResponse.DIFF_UNKNOWN
         ({"a": 2}, {"a": Secret(1)}, "a", {"a": Secret(1)}, False),
         ({"a": {"b": 2}}, {"a": Secret({"b": 1})}, "a.b", {"a": {"b": Secret(1)}}, False),
         ({"a": 2}, {"a": 1}, "a[", {"a": 2}, False),
+        ({"a": {"x": {"n": 2}}}, {"a": {"x": {"n": 1}}}, "a.*.n", {"a": {"x": {"n": 1}}}, False),
+        ({"a": {}}, {"a": {"x": {"n": 1}}}, "a.*.n", {"a": {}}, True),
+        ({"a": {"b": {"c": 2}}}, {"a": 1}, "a.b.c", {"a": {"b": {"c": 2}}}, True),
+        ({"a": 2}, {"a": {"b": {"c": 1}}}, "a.b.c", {"a": 2}, True),
+        ({"a": 2}, {"a": 1}, "a.b.c", {"a": 2}, False),
+        ({"a": 2}, {"a": {"b": 1}}, "a.b", {"a": 2}, True),
+        ({"a": {"b": 2}}, {"a": 1}, "a.b", {"a": {}}, False),
+        ({"a": 2}, {"a": 1}, "a[0]", {"a": 2}, False),
+        ({"a": 2}, {"a": [1]}, "a[0]", {"a": 2}, True),
+        ({"a": [2]}, {"a": 1}, "a[0]", {"a": [2]}, True),
+        ({"a": [2]}, {"a": [1]}, "a[5]", {"a": [2]}, False),
+        ({"a": [2]}, {"a": [1]}, "a[5].n", {"a": [2]}, True),
+        ({"a": [3]}, {"a": [1, 2]}, "a[1]", {"a": [3]}, True),
+        ({"a": [{"n": 2}]}, {"a": [{"n": 1}]}, "a[0].n", {"a": [{"n": 1}]}, False),
+        ({"a": {"b": {"c": 2}}}, {"a": {}}, "a.b.c", {"a": {"b": {}}}, False),
+        ({"a": {}}, {"a": {"b": {"c": 1}}}, "a.b.c", {"a": {}}, True),
+        ({"a": {}}, {"a": {}}, "a.b.c", {"a": {}}, False),
+        ({"a": {"x": 2}}, {"a": 1}, "a.*", {"a": {"x": 2}}, False),
+        ({"a": [2]}, {"a": 1}, "a[*]", {"a": [2]}, False),
+        ({"a": 2}, {"a": [1]}, "a[*]", {"a": 2}, True),
+        ({"a": 2}, {"a": {"n": 1}}, "a.*.n", {"a": 2}, True),
+        ({"a": {"b": Secret(2)}}, {"a": Secret({"b": 1})}, "a.b", {"a": {"b": Secret(1)}}, False),
+        ({"a": {"b": 2}}, {"a": Secret({"b": Secret(1)})}, "a.b", {"a": {"b": Secret(1)}}, False),
+        ({"a": Secret({"b": 2})}, {"a": Secret({"b": 1})}, "a.b", {"a": Secret({"b": 1})}, False),
+        ({"a": Secret({"b": 2})}, {"a": {"b": 1}}, "a.b", {"a": Secret({"b": 1})}, False),
     ],
 )
 def test_ignored_path_has_its_old_value(
@@ -97,3 +122,43 @@ def test_element_of_a_secret_is_secret() -> None:
     assert at({"a": 1}, ("b",)) is None
     (change,) = property_changes({"a": Secret({"b": 1})}, {"a": Secret({"b": 2})})
     assert change.new == Secret(2) or change.new == Secret({"b": 2})
+
+
+KIND = provider_pb2.PropertyDiff
+
+
+def detailed(replaces: list[str], **kinds: Any) -> provider_pb2.DiffResponse:
+    details = {path.replace("_", "."): KIND(kind=kind) for path, kind in kinds.items()}
+    return provider_pb2.DiffResponse(changes=SOME, replaces=replaces, detailedDiff=details)
+
+
+@pytest.mark.parametrize(
+    ("response", "paths"),
+    [
+        (detailed(["a"], a_b=KIND.UPDATE_REPLACE), {("a", "b"): True}),
+        (detailed(["a"], a_b=KIND.UPDATE), {("a", "b"): False, ("a",): True}),
+        (detailed(["a"], c=KIND.UPDATE_REPLACE), {("c",): True, ("a",): True}),
+        (detailed(["a"], a=KIND.UPDATE), {("a",): True}),
+        (detailed([], a=KIND.UPDATE), {("a",): False}),
+        (detailed([], a=KIND.ADD_REPLACE), {("a",): True}),
+    ],
+)
+def test_replaced_properties_are_added_to_the_detailed_ones(
+    response: provider_pb2.DiffResponse, paths: dict[tuple[str, ...], bool]
+) -> None:
+    old, new = {"a": {"b": 1}, "c": 1}, {"a": {"b": 2}, "c": 2}
+    diff = interpret(response, old, new)
+    assert {change.path: change.replaces for change in diff.changes} == paths
+    assert diff.replace is any(paths.values())
+
+
+def test_unknown_diff_with_replaced_properties_is_a_replacement() -> None:
+    response = provider_pb2.DiffResponse(changes=UNKNOWN, replaces=["a"])
+    assert interpret(response, {"a": 1}, {"a": 1}).replace
+
+
+def test_value_below_a_scalar_or_beyond_a_list_is_absent() -> None:
+    value = {"a": 1, "b": [1], "c": {"d": 2}}
+    assert [at(value, path) for path in (("a", "x"), ("b", 1), ("b", "x"), ("b", 0), ("c", "d"))] == [
+        None, None, None, 1, 2,
+    ]  # fmt: skip

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from pulumi.runtime.proto import analyzer_pb2
+
 from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import Secret
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud
+from tests.rehearsal.engine.test_policy_checks import Pack, finding
 
 
 def test_a_changed_input_updates_in_place(stack: Stack, cloud: Cloud) -> None:
@@ -99,3 +105,27 @@ def test_resource_that_is_read_follows_its_renamed_component(stack: Stack) -> No
     result = stack.up(source.format("h", "Herd"))
     assert ops(result) == {"a": Op.READ}
     assert stack.record("a").urn.endswith("my:index:Herd$toy:index:Thing::a")
+
+
+def test_an_interrupted_replacement_with_other_inputs_is_undone(stack: Stack, cloud: Cloud) -> None:
+    def interrupt(request: object) -> None:
+        raise KeyError("interrupted")
+
+    program = 'Thing("a", fixed={n})\n'
+    stack.up(program.format(n=1))
+    cloud.after[("Create", "a")] = interrupt
+    assert not stack.update(program.format(n=2)).ok
+    assert len(cloud.objects) == 2
+    cloud.after.clear()
+    stack.up(program.format(n=3))
+    assert [item["inputs"]["fixed"] for item in cloud.objects.values()] == [3]
+    stack.consistent()
+
+
+@pytest.mark.parametrize("level", [analyzer_pb2.MANDATORY, analyzer_pb2.ADVISORY])
+def test_a_mandatory_violation_prevents_the_step(stack: Stack, cloud: Cloud, level: Any) -> None:
+    stack.pack = Pack([finding("small", "too small", level)])
+    mandatory = level == analyzer_pb2.MANDATORY
+    assert ops(stack.preview('Thing("a")\n')) == {"a": Op.CREATE}, "a preview shows the rest of the plan"
+    assert stack.update().ok is not mandatory
+    assert cloud.names() == (set() if mandatory else {"a"})

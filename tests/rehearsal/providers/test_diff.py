@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
+from rehearsal.providers.diff import forces_replacement, patterns
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.rehearsal.providers.calls import Calls, paths, urn
 
@@ -100,3 +101,12 @@ def test_every_top_level_name_in_diffs_has_a_detailed_path_and_the_other_way_rou
     new = {"memorySizeGb": 5, "maintenancePolicy": {"description": "x"}, "labels": {"a.b": "c"}}
     response = gcp.diff(REDIS, INSTANCE, new)
     assert {path.split(".")[0].split("[")[0] for path in paths(response)} == set(response.diffs)
+
+
+def test_fixed_property_below_a_value_of_another_shape_replaces() -> None:
+    fixed = patterns("a.b")
+    for old in ([1], "text", None, Secret({"b": 1})):
+        assert forces_replacement(("a", "b"), {"a": old}, {"a": {"b": 2}}, fixed)
+        assert not forces_replacement(("a", "c"), {"a": old}, {"a": {"c": 2}}, fixed)
+    assert forces_replacement(("a",), {"a": [1]}, {"a": {"b": 2}}, fixed)
+    assert not forces_replacement(("a", 1), {"a": [{"c": 1}]}, {"a": [{"c": 1}, {"c": 2}]}, fixed)

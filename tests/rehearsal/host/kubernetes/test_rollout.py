@@ -83,3 +83,28 @@ def test_a_rollout_gets_further_by_new_pods_old_ones_gone_and_more_that_serve() 
     for now, goal, there, since in looks:
         progress.look(*goal, there, now)
         assert progress.since == since, now
+
+
+def test_only_a_strategy_without_any_change_gets_one_unavailable_pod() -> None:
+    def strategy(surge: int, unavailable: int) -> Strategy:
+        return Strategy.of({"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}, 5)
+
+    assert strategy(1, 0) == Strategy(surge=1, unavailable=0)
+    assert strategy(0, 2) == Strategy(surge=0, unavailable=2)
+    assert strategy(0, 0) == Strategy(surge=0, unavailable=1)
+    assert Strategy.of({}, 8) == Strategy(surge=2, unavailable=2), "25 % each by default"
+
+
+def test_surplus_pods_end_in_the_order_of_unready_and_youngest() -> None:
+    ready = pods("a", 3)
+    unready = Replica("unready", "a", False, False, 0.5)
+    assert step(3, "a", [*ready, unready], 0, Strategy(1, 0)).end == ["unready"]
+    assert step(2, "a", ready, 0, Strategy(1, 0)).end == ["a2"]
+    assert step(3, "a", ready, 0, Strategy(1, 0)) == step(3, "a", ready, 2, Strategy(1, 0))
+    assert step(5, "a", ready, 0, Strategy(1, 0)).create == 2
+
+
+def test_recreate_scales_the_new_pods_while_old_ones_end() -> None:
+    recreate = Strategy.of({"type": "Recreate"}, 3)
+    plan = step(3, "b", pods("b", 1), 2, recreate)
+    assert (plan.create, plan.end) == (2, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -51,6 +52,8 @@ def test_the_metric_with_the_highest_proposal_decides() -> None:
     state = AutoscalerState()
     decision = reconcile(spec(CPU, QUEUE), state, observed(4, cpu(4, 50), ExternalReadings([70_000])), 0.0)
     assert (decision.desired, decision.proposals) == (7, [4, 7])
+    swapped = observed(4, ExternalReadings([70_000]), cpu(4, 50))
+    assert reconcile(spec(QUEUE, CPU), AutoscalerState(), swapped, 0.0).desired == 7
     assert decision.reason == "external metric queue(nil) above target"
     assert [event.reason for event in decision.events] == ["SuccessfulRescale"]
 
@@ -136,3 +139,133 @@ def test_a_scale_that_cannot_be_written_is_a_condition() -> None:
     condition = state.condition("AbleToScale")
     assert condition is not None
     assert condition.reason == "FailedUpdateScale"
+
+
+def condition(state: AutoscalerState, type_: str) -> tuple[str, str]:
+    found = state.condition(type_)
+    assert found is not None
+    return found.status, found.reason
+
+
+def test_unchanged_count_has_no_reason() -> None:
+    state = AutoscalerState()
+    decision = reconcile(spec(CPU), state, observed(4, cpu(4, 50)), 0.0)
+    assert (decision.desired, decision.rescaled, decision.reason, decision.events) == (4, False, "", [])
+    assert (state.current_replicas, state.desired_replicas, state.last_scale) == (4, 4, None)
+    assert condition(state, "AbleToScale") == ("True", "ReadyForNewScale")
+    assert condition(state, "ScalingLimited") == ("False", "DesiredWithinRange")
+
+
+@pytest.mark.parametrize(
+    ("percent", "reason"),
+    [
+        (90, "cpu resource utilization (percentage of request) above target"),
+        (10, "All metrics below target"),
+    ],
+)
+def test_changed_count_has_the_reason_of_its_direction(percent: int, reason: str) -> None:
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    state = AutoscalerState()
+    decision = reconcile(spec(CPU, behavior=behavior), state, observed(4, cpu(4, percent)), 5.0)
+    assert (decision.rescaled, decision.reason) == (True, reason)
+    assert (state.last_scale, state.desired_replicas) == (5.0, decision.desired)
+    assert condition(state, "ScaledToZero") == ("False", "NotScaledToZero")
+
+
+def test_limit_of_the_count_is_a_condition() -> None:
+    state = AutoscalerState()
+    assert reconcile(spec(CPU), state, observed(4, cpu(4, 1000)), 0.0).desired == 8
+    assert condition(state, "ScalingLimited") == ("True", "ScaleUpLimit")
+
+
+def test_window_of_the_behavior_holds_back_scaling_up() -> None:
+    given = spec(CPU, behavior={"scaleUp": {"stabilizationWindowSeconds": 60}})
+    state = AutoscalerState()
+    wanted = [
+        reconcile(given, state, observed(4, cpu(4, 90)), now).desired for now in (0.0, 30.0, 59.0, 61.0)
+    ]
+    assert wanted == [4, 4, 4, 8]
+
+
+def test_window_of_the_behavior_replaces_the_default_for_scaling_down() -> None:
+    for behavior, after in (({}, 301.0), ({"scaleDown": {"stabilizationWindowSeconds": 60}}, 61.0)):
+        given, state = spec(CPU, behavior=behavior), AutoscalerState()
+        wanted = [
+            reconcile(given, state, observed(4, cpu(4, 10)), now).desired for now in (0.0, after - 2, after)
+        ]
+        assert wanted == [4, 4, 1], behavior
+
+
+def test_stabilized_count_is_a_condition() -> None:
+    state = AutoscalerState()
+    reconcile(spec(CPU), state, observed(4, cpu(4, 10)), 0.0)
+    assert condition(state, "AbleToScale") == ("True", "ScaleDownStabilized")
+    state = AutoscalerState()
+    reconcile(spec(CPU, behavior={}), state, observed(4, cpu(4, 10)), 0.0)
+    assert condition(state, "AbleToScale") == ("True", "ScaleDownStabilized")
+
+
+def test_own_selector_alone_is_not_ambiguous() -> None:
+    found = observed(4, cpu(4, 90))
+    alone = Observation(found.scale, found.pods, found.readings, [("a", "default")])
+    decision = reconcile(spec(CPU), AutoscalerState(), alone, 0.0)
+    assert (decision.desired, decision.selector_read) == (8, True)
+
+
+def test_invalid_selectors_are_conditions() -> None:
+    for scale, reason in (
+        (Scale(2, 2, ""), "InvalidSelector"),
+        (Scale(2, 2, "a b", "malformed"), "InvalidSelector"),
+    ):
+        state = AutoscalerState()
+        found = observed(2, cpu(2, 500))
+        decision = reconcile(spec(CPU), state, Observation(scale, found.pods, found.readings), 0.0)
+        assert (decision.rescaled, decision.selector_read) == (False, False)
+        assert condition(state, "ScalingActive") == ("False", reason)
+    assert decision.events[0].message.endswith(": malformed")
+
+
+def test_unreadable_scale_is_a_condition() -> None:
+    state = AutoscalerState(desired_replicas=3)
+    decision = reconcile(spec(CPU), state, Observation("not found"), 0.0)
+    assert (decision.desired, decision.error) == (3, "failed to query scale subresource: not found")
+    assert condition(state, "AbleToScale") == ("False", "FailedGetScale")
+
+
+def test_only_a_shared_metric_scales_to_zero_by_itself() -> None:
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    state = AutoscalerState()
+    decision = reconcile(spec(CPU, low=0, behavior=behavior), state, observed(2, cpu(2, 0)), 0.0)
+    assert decision.desired == 0
+    assert condition(state, "ScaledToZero") == ("False", "NotScaledToZero")
+    assert not reconcile(spec(CPU, low=0, behavior=behavior), state, observed(0), 15.0).rescaled
+
+
+def test_raised_minimum_ends_the_scale_to_zero() -> None:
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    state = AutoscalerState()
+    reconcile(spec(QUEUE, low=0, behavior=behavior), state, observed(2, ExternalReadings([0])), 0.0)
+    for low, desired in ((3, 3), (1, 1)):
+        given = spec(QUEUE, low=low, behavior=behavior)
+        found = reconcile(given, copy.deepcopy(state), observed(0, ExternalReadings([10_000])), 15.0)
+        assert found.desired == desired
+    assert reconcile(
+        spec(QUEUE, low=2, behavior=behavior), state, observed(0, ExternalReadings([0])), 15.0
+    ).reason == ("Current number of replicas below Spec.MinReplicas")
+
+
+def test_error_of_an_invalid_metric_is_reported_beside_the_decision() -> None:
+    missing = UnavailableMetric("no metrics returned")
+    same = reconcile(spec(CPU, QUEUE), AutoscalerState(), observed(4, cpu(4, 50), missing), 0.0)
+    assert (same.desired, same.rescaled) == (4, False)
+    assert same.error.startswith("invalid metrics (1 invalid out of 2), first error is: ")
+    none = reconcile(spec(CPU, QUEUE), AutoscalerState(), observed(4, missing, missing), 0.0)
+    assert "invalid metrics (2 invalid out of 2)" in none.error
+    assert "cpu" in none.error, "the first error"
+    assert reconcile(spec(CPU), AutoscalerState(), observed(4, cpu(4, 90)), 0.0).error == ""
+
+
+def test_bounds_themselves_are_allowed() -> None:
+    given = AutoscalerSpec.parse({"minReplicas": 4, "maxReplicas": 4, "metrics": [CPU]})
+    decision = reconcile(given, AutoscalerState(), observed(4, cpu(4, 50)), 0.0)
+    assert (decision.rescaled, decision.proposals) == (False, [4])

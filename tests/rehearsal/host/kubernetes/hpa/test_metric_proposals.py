@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from rehearsal.host.kubernetes.hpa.metric_proposals import InvalidMetricError, MetricProposal, propose
+from rehearsal.host.kubernetes.hpa.metric_proposals import (
+    InvalidMetricError,
+    MetricProposal,
+    propose,
+    tolerances_of,
+)
 from rehearsal.host.kubernetes.hpa.model import (
+    Behavior,
     ControllerConfig,
     ExternalReadings,
     ObjectReading,
@@ -82,3 +88,80 @@ def test_an_unknown_kind_is_invalid() -> None:
     with pytest.raises(InvalidMetricError) as caught:
         proposal({"type": "Moon"}, UnavailableMetric(""))
     assert caught.value.reason == "InvalidMetricSourceType"
+
+
+def test_unavailable_resource_metric_names_the_kind_of_its_target() -> None:
+    for target, step in (({"averageUtilization": 50}, "utilization"), ({"averageValue": "1"}, "usage")):
+        metric = {"type": "Resource", "resource": {"name": "cpu", "target": target}}
+        with pytest.raises(InvalidMetricError) as caught:
+            proposal(metric, UnavailableMetric("down"))
+        assert caught.value.error == (
+            f"failed to get cpu {step}: unable to get metrics for resource cpu: down"
+        )
+        assert caught.value.wrapped.startswith("failed to get cpu resource metric value: ")
+
+
+def test_resource_metric_without_a_target_is_invalid() -> None:
+    with pytest.raises(InvalidMetricError, match="neither an average utilization target"):
+        proposal({"type": "Resource", "resource": {"name": "cpu"}}, pods(1))
+
+
+def test_utilization_of_a_container_is_named() -> None:
+    source = {"name": "cpu", "container": "main", "target": {"averageUtilization": 50}}
+    found = proposal({"type": "ContainerResource", "containerResource": source}, pods(1000))
+    assert (found.replicas, found.metric) == (
+        4, "cpu container resource utilization (percentage of request)",
+    )  # fmt: skip
+    assert (found.status.utilization, found.status.average) == (100, 1000)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {},
+        {"type": "Value"},
+        {"type": "AverageValue"},
+        {"type": "AverageValue", "value": "1"},
+        {"averageValue": "1"},
+        {"value": "1"},
+    ],
+)
+def test_object_metric_needs_the_value_of_its_target_type(target: dict[str, Any]) -> None:
+    described = {"kind": "Service", "name": "api"}
+    source = {"metric": QUEUE, "target": target, "describedObject": described}
+    with pytest.raises(InvalidMetricError, match="neither a value target"):
+        proposal({"type": "Object", "object": source}, ObjectReading(1))
+
+
+def test_unavailable_object_metric_names_the_object() -> None:
+    for target, prefix in (
+        ({"type": "Value", "value": "1"}, "failed to get object metric value: unable"),
+        (
+            {"type": "AverageValue", "averageValue": "1"},
+            "failed to get object metric value: failed to get queue object metric: unable",
+        ),
+    ):
+        source = {"metric": QUEUE, "target": target, "describedObject": {"kind": "Service", "name": "api"}}
+        with pytest.raises(InvalidMetricError) as caught:
+            proposal({"type": "Object", "object": source}, UnavailableMetric("down"))
+        assert caught.value.wrapped.startswith(prefix)
+        assert caught.value.error.endswith(" to get metric queue on Service default/api: down")
+
+
+@pytest.mark.parametrize(
+    ("target", "step"),
+    [({"value": "1"}, "external metric queue"), ({"averageValue": "1"}, "queue external metric")],
+)
+def test_unavailable_external_metric_names_its_target(target: dict[str, Any], step: str) -> None:
+    with pytest.raises(InvalidMetricError) as caught:
+        proposal({"type": "External", "external": {"metric": QUEUE, "target": target}}, pods(1))
+    assert f": failed to get {step}: " in caught.value.wrapped
+    assert caught.value.error.endswith(": the metrics API returned PodReadings")
+
+
+def test_tolerances_of_the_behavior_replace_those_of_the_controller() -> None:
+    config = ControllerConfig(tolerance=0.1)
+    assert tolerances_of(None, config) == Tolerances(0.1, 0.1)
+    both = Behavior.parse({"scaleUp": {"tolerance": "200m"}, "scaleDown": {"tolerance": "0"}})
+    assert tolerances_of(both, config) == Tolerances(down=0.0, up=0.2)
+    assert tolerances_of(Behavior.parse({}), config) == Tolerances(0.1, 0.1)

@@ -50,3 +50,50 @@ def test_selectors_are_written_as_go_writes_them() -> None:
         "&LabelSelector{MatchLabels:map[string]string{a: 1,b: 2,},"
         "MatchExpressions:[]LabelSelectorRequirement{},}"
     )
+
+
+def test_requirements_of_selectors_are_written_as_go_writes_them() -> None:
+    expressions = [
+        {"key": "tier", "operator": "In", "values": ["a", "b"]},
+        {"key": "zone", "operator": "Exists"},
+    ]
+    assert selector_text({"matchExpressions": expressions}) == (
+        "&LabelSelector{MatchLabels:map[string]string{},MatchExpressions:[]LabelSelectorRequirement{"
+        "LabelSelectorRequirement{Key:tier,Operator:In,Values:[a b],},"
+        "LabelSelectorRequirement{Key:zone,Operator:Exists,Values:[],},},}"
+    )
+
+
+def test_declared_rules_replace_the_defaults_one_by_one() -> None:
+    default = Behavior()
+    found = Behavior.parse(
+        {
+            "scaleUp": {"stabilizationWindowSeconds": 30, "tolerance": "50m"},
+            "scaleDown": {
+                "selectPolicy": "Min",
+                "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}],
+            },
+        }
+    )
+    assert (found.up.window, found.up.tolerance) == (30.0, 50 * 1e-3)
+    assert (found.up.policies, found.up.select) == (default.up.policies, "Max")
+    assert (found.down.window, found.down.tolerance, found.down.select) == (None, None, "Min")
+    assert [(rule.type, rule.value, rule.period) for rule in found.down.policies] == [("Pods", 2, 60)]
+    assert found.down.max_period == 60
+
+
+def test_minimum_may_be_zero_and_is_one_by_default() -> None:
+    assert AutoscalerSpec.parse({"maxReplicas": 3}).min_replicas == 1
+    assert AutoscalerSpec.parse({"maxReplicas": 3, "minReplicas": 0}).min_replicas == 0
+
+
+def test_conditions_of_other_types_are_not_changed() -> None:
+    state = AutoscalerState()
+    state.set_condition(1.0, "AbleToScale", True, "A", "a")
+    state.set_condition(2.0, "ScalingActive", False, "B", "b")
+    state.set_condition(3.0, "ScalingActive", True, "C", "c")
+    assert [(item.type, item.status, item.since) for item in state.conditions] == [
+        ("AbleToScale", "True", 1.0),
+        ("ScalingActive", "True", 3.0),
+    ]
+    assert state.condition("ScalingLimited") is None
