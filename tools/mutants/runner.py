@@ -216,12 +216,10 @@ class Runner:
             status = int(pytest.main(arguments, plugins=[_Reporter(writer, self.copy)]))
         except BaseException:
             traceback.print_exc()
-            raise
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(status)
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
 
 
 class _Reporter:
@@ -273,8 +271,10 @@ class _Watch:
     def until_end(self, output: Path) -> tuple[TestRun, bool]:
         """Return the run, and whether this process was stopped meanwhile. Raises TestRunError."""
         last = time.monotonic()
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
         while True:
-            ready, _, _ = select.select([self._pipe], [], [], _TICK_SECONDS)
+            ready = poll.poll(_TICK_SECONDS * 1000)
             now = time.monotonic()
             if now - last > _SUSPENDED_SECONDS:
                 self._suspended = True
@@ -284,7 +284,7 @@ class _Watch:
             ended, status = os.waitpid(self._pid, os.WNOHANG)
             while ready and (data := os.read(self._pipe, 1 << 16)):
                 self._read(data)
-                ready, _, _ = select.select([self._pipe], [], [], 0)
+                ready = poll.poll(0)
             if ended:
                 self._evaluate(os.waitstatus_to_exitcode(status), output)
                 return self._run, self._suspended

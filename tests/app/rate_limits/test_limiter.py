@@ -205,7 +205,7 @@ async def test_remembered_rejection_ends_when_a_token_is_available(redis: Redis)
     decision = limiter.decide_locally(((quick, "ada"),))
     assert decision is not None, "also a rejection of less than a second is remembered"
     assert (decision.allowed, decision.mode) == (False, DecisionMode.LEASED)
-    now = limiter._buckets["quick:ada"].rejected_until
+    now = decision.retry_after
     assert limiter.decide_locally(((quick, "ada"),)) is None
 
 

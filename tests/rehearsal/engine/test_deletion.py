@@ -99,55 +99,6 @@ def test_order_takes_linear_time() -> None:
     assert lines_executed(2000) < 12 * lines_executed(200)
 
 
-def interrupt(request: object) -> None:
-    raise KeyError("interrupted")
-
-
-def attempt(stack: Stack, source: str) -> None:
-    """Run an update that ends with an internal error, so that its operation stays pending."""
-    assert not stack.update(source).ok
-
-
-def test_interrupted_creation_of_an_undeclared_resource_is_removed(stack: Stack, cloud: Cloud) -> None:
-    cloud.after[("Create", "a")] = interrupt
-    attempt(stack, 'Thing("a")\n')
-    assert [item.type for item in stack.snapshot().pending] == ["creating"]
-    assert cloud.names() == {"a"}
-    cloud.after.clear()
-    stack.up("pass\n")
-    assert not cloud.objects
-    stack.consistent()
-
-
-def test_interrupted_creation_of_a_declared_resource_is_completed(stack: Stack, cloud: Cloud) -> None:
-    cloud.after[("Create", "a")] = interrupt
-    attempt(stack, 'Thing("a")\n')
-    cloud.after.clear()
-    stack.up('Thing("a")\n')
-    assert cloud.calls("Create", "Delete") == [("Create", "a")]
-    stack.consistent()
-
-
-def test_preview_after_an_interrupted_creation_changes_nothing(stack: Stack, cloud: Cloud) -> None:
-    cloud.after[("Create", "a")] = interrupt
-    attempt(stack, 'Thing("a")\n')
-    cloud.after.clear()
-    assert stack.preview("pass\n").ok
-    assert not cloud.calls("Create", "Delete")
-    assert [item.type for item in stack.snapshot().pending] == ["creating"]
-
-
-def test_interrupted_replacement_of_an_undeclared_resource_is_removed_too(stack: Stack, cloud: Cloud) -> None:
-    stack.up('Thing("a", fixed=1)\n')
-    cloud.after[("Create", "a")] = interrupt
-    attempt(stack, 'Thing("a", fixed=2)\n')
-    assert len(cloud.objects) == 2
-    cloud.after.clear()
-    stack.up("pass\n")
-    assert not cloud.objects
-    stack.consistent()
-
-
 def test_failed_update_of_an_undeclared_resource_is_not_repeated(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("half of it was done")

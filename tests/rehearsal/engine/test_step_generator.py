@@ -107,21 +107,6 @@ def test_resource_that_is_read_follows_its_renamed_component(stack: Stack) -> No
     assert stack.record("a").urn.endswith("my:index:Herd$toy:index:Thing::a")
 
 
-def test_an_interrupted_replacement_with_other_inputs_is_undone(stack: Stack, cloud: Cloud) -> None:
-    def interrupt(request: object) -> None:
-        raise KeyError("interrupted")
-
-    program = 'Thing("a", fixed={n})\n'
-    stack.up(program.format(n=1))
-    cloud.after[("Create", "a")] = interrupt
-    assert not stack.update(program.format(n=2)).ok
-    assert len(cloud.objects) == 2
-    cloud.after.clear()
-    stack.up(program.format(n=3))
-    assert [item["inputs"]["fixed"] for item in cloud.objects.values()] == [3]
-    stack.consistent()
-
-
 @pytest.mark.parametrize("level", [analyzer_pb2.MANDATORY, analyzer_pb2.ADVISORY])
 def test_a_mandatory_violation_prevents_the_step(stack: Stack, cloud: Cloud, level: Any) -> None:
     stack.pack = Pack([finding("small", "too small", level)])

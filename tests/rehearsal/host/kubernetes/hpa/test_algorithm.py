@@ -188,7 +188,11 @@ def test_window_of_the_behavior_holds_back_scaling_up() -> None:
 
 
 def test_window_of_the_behavior_replaces_the_default_for_scaling_down() -> None:
-    for behavior, after in (({}, 301.0), ({"scaleDown": {"stabilizationWindowSeconds": 60}}, 61.0)):
+    cases: list[tuple[dict[str, Any], float]] = [
+        ({}, 301.0),
+        ({"scaleDown": {"stabilizationWindowSeconds": 60}}, 61.0),
+    ]
+    for behavior, after in cases:
         given, state = spec(CPU, behavior=behavior), AutoscalerState()
         wanted = [
             reconcile(given, state, observed(4, cpu(4, 10)), now).desired for now in (0.0, after - 2, after)

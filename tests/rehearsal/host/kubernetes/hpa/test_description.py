@@ -92,7 +92,7 @@ def test_values_are_written_in_the_unit_of_the_metric() -> None:
         (2**40 * 1000, True, "1Ti"),
     ],
 )
-def test_quantities_have_the_largest_unit_that_they_reach(value: int, binary: bool, text: str) -> None:
+def test_quantities_have_the_first_unit_that_they_reach(value: int, binary: bool, text: str) -> None:
     assert milli_text(value, binary=binary) == text
 
 

@@ -272,7 +272,7 @@ def test_value_of_the_whole_is_the_count_from_zero() -> None:
     assert calculator([]).for_value(0, 0, 0) == -(2**31), "as Go converts NaN"
 
 
-def test_counts_are_capped_at_the_largest_int32() -> None:
+def test_counts_are_capped_at_the_int32_maximum() -> None:
     assert calculator(pods(2)).for_value(1, MAX_INT32 * 1_000, 1_000) == MAX_INT32
     assert calculator(pods(1)).for_value(1, MAX_INT32, 1) == MAX_INT32
     assert calculator(pods(1)).for_average_of_external(1, (MAX_INT32 + 1) * 10, 10)[0] == MAX_INT32
