@@ -1,4 +1,4 @@
-"""The restricted Pod Security Standard, one policy per control, as of Kubernetes v1.37.
+"""The restricted Pod Security Standard: one policy per control, as of Kubernetes v1.37.
 
 Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and, where it leaves details open
 (empty objects, precedence of levels), the checks of ``k8s.io/pod-security-admission``. The names of the
