@@ -73,7 +73,6 @@ class Edge(Component):
             self.child(),
         )
         self.url = settings.url
-        # The plan is paid by the month: the policy pack adds it to the costs.
         self.register_outputs({"url": self.url, "plan": settings.plan.value})
 
     def _names(self, args: EdgeArgs) -> None:

@@ -171,8 +171,8 @@ CASES = [
     ),
     Case(
         "a program that ends itself",
-        replaced(PROGRAM, "pulumi.export(", "raise SystemExit(0)\npulumi.export("),
-        ("infra/__main__.py:6", "sys.exit(0)", "RunError"),
+        replaced(PROGRAM, "pulumi.export(", "raise SystemExit(3)\npulumi.export("),
+        ("infra/__main__.py:6", "sys.exit(3)", "RunError"),
         1,
     ),
     Case(
