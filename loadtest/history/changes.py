@@ -153,7 +153,8 @@ class Group:
         """How many more runs are needed until a change can be found."""
         count = len(self.entries)
         if count < min_runs():
-            return f"{count} runs; change points need at least {min_runs()}: {min_runs() - count} more"
+            recorded = "1 run" if count == 1 else f"{count} runs"
+            return f"{recorded}; change points need at least {min_runs()}: {min_runs() - count} more"
         return f"a change is found at the earliest {runs_needed(min(count, MAX_RUNS))} runs after it began"
 
 
