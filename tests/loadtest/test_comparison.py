@@ -282,7 +282,10 @@ def test_processes_that_the_base_cannot_stop_itself_are_ended(
         "import os, subprocess\n"
         "    mark = {'KINGDOM_REHEARSAL': str(pathlib.Path('.rehearsal/local').absolute())}\n"
         "    if sys.argv[1] == 'down': sys.exit('cannot stop')\n"
-        "    found = subprocess.Popen(['sleep', '60'], env={**os.environ, **mark}, start_new_session=True)\n"
+        "    quiet = dict.fromkeys(('stdout', 'stderr'), subprocess.DEVNULL)\n"
+        "    found = subprocess.Popen(\n"
+        "        ['sleep', '60'], env={**os.environ, **mark}, start_new_session=True, **quiet\n"
+        "    )\n"
         f"    pathlib.Path({str(pid)!r}).write_text(str(found.pid))"
     )
     base = Base(tmp_path, up)
