@@ -123,9 +123,7 @@ class AdmissionMiddleware:
             decision = self._rate_limiter.decide_locally(limits)
             if decision is None:
                 decision = await self._rate_limiter.decide(limits)
-            scope["response_headers"].extend(decision.headers())
-            if not decision.allowed:
-                raise _rate_limited(decision)
+            _enforce(scope, decision)
             ran_handler = True
             requested = raw_header(scope, b"x-deadline-ms")
             has_deadline = requested is not None and requested.isdigit()
@@ -153,9 +151,7 @@ class AdmissionMiddleware:
             if problem.kind is UNAUTHENTICATED and not ran_handler:
                 limits = self._policies.invalid_token(self._client_addresses.find(scope))
                 decision = await self._rate_limiter.decide(limits)
-                scope["response_headers"].extend(decision.headers())
-                if not decision.allowed:
-                    raise _rate_limited(decision) from None
+                _enforce(scope, decision)
             raise
         finally:
             if token is not None:
@@ -179,7 +175,9 @@ class AdmissionMiddleware:
         return self._policies.applicable(self._limit_class, address, session.account, session.plan)
 
 
-def _rate_limited(decision: Decision) -> Problem:
-    """Count a rejection and return its problem (429)."""
-    metrics.limited.labels(decision.rule.name).inc()
-    return Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")
+def _enforce(scope: Scope, decision: Decision) -> None:
+    """Add the headers of a decision to the response. Raises :class:`Problem` (429) if it is a rejection."""
+    scope["response_headers"].extend(decision.headers())
+    if not decision.allowed:
+        metrics.limited.labels(decision.rule.name).inc()
+        raise Problem(TOO_MANY_REQUESTS, f"The rate limit {decision.rule.name!r} is exceeded.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import psutil
 from loadtest.generator.recorder import Window
 from loadtest.platform import ROOT, Platform
 from rehearsal.errors import InputError
+from rehearsal.review.base_checkout import run_git
 
 FORMAT: Final = 1
 ALL: Final = "all endpoints"
@@ -125,15 +125,8 @@ def _files(names: list[str]) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise InputError(f"the run cannot be recorded: {root} is not a git work tree ({error})") from error
+    done = run_git(root, *arguments)
+    if done.returncode:
+        reason = done.stderr.strip()
+        raise InputError(f"the run cannot be recorded: {root} is not a git work tree ({reason})")
     return done.stdout

@@ -38,7 +38,7 @@ def commit_of(project: Project, ref: str) -> str:
     """Return the full name of the commit that `ref` names. Raises InputError."""
     if ref.startswith("-"):
         raise InputError(f"{ref!r} is not a git ref: a ref does not begin with a hyphen")
-    found = _git(project.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+    found = run_git(project.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
     if found.returncode:
         raise InputError(
             f"the base {ref!r} is not a commit of this repository",
@@ -50,7 +50,7 @@ def commit_of(project: Project, ref: str) -> str:
 
 def head_of(project: Project) -> tuple[str, bool]:
     """Return the commit that is checked out, and whether its files were changed since. Raises InputError."""
-    changed = _git(project.root, "status", "--porcelain", "--untracked-files=no")
+    changed = run_git(project.root, "status", "--porcelain", "--untracked-files=no")
     if changed.returncode:
         raise InputError(
             f"{project.root} is not a git work tree: {_last_line(changed.stderr)}",
@@ -68,7 +68,7 @@ def named_head(project: Project, ref: str) -> tuple[str, bool]:
     if not ref:
         return checked_out, dirty
     commit = commit_of(project, ref)
-    if _git(project.root, "merge-base", "--is-ancestor", commit, "HEAD").returncode:
+    if run_git(project.root, "merge-base", "--is-ancestor", commit, "HEAD").returncode:
         raise InputError(
             f"the head {ref!r} is not part of what is checked out",
             remedy="Name the commit that is checked out, or one that was merged into it.",
@@ -87,11 +87,11 @@ def checked_out(project: Project, ref: str) -> Iterator[Base]:
     """
     head_of(project)
     commit = commit_of(project, ref)
-    top = Path(_git(project.root, "rev-parse", "--show-toplevel").stdout.strip())
+    top = Path(run_git(project.root, "rev-parse", "--show-toplevel").stdout.strip())
     with terminable(), _own_folder(top, project.root / STATE_FOLDER / FOLDER) as folder:
         tree = folder / "tree"
         try:
-            added = _git(top, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+            added = run_git(top, "worktree", "add", "--quiet", "--detach", str(tree), commit)
             if added.returncode:
                 raise KingdomError(f"git cannot check out {ref!r}: {_last_line(added.stderr)}")
             yield Base(ref, commit, _project(ref, tree, project.root.relative_to(top)), folder / "states")
@@ -156,12 +156,12 @@ def _prune(top: Path, home: Path) -> None:
 def _remove(top: Path, tree: Path) -> None:
     if tree.exists():
         # Twice: git locks a worktree while it is being added, also after it was killed meanwhile.
-        _git(top, "worktree", "remove", "--force", "--force", str(tree))
+        run_git(top, "worktree", "remove", "--force", "--force", str(tree))
         shutil.rmtree(tree, ignore_errors=True)
-    _git(top, "worktree", "prune")
+    run_git(top, "worktree", "prune")
 
 
-def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run git in `folder`, without the variables of a git hook and without running hooks."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
