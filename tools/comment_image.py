@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).parents[1]
 EXAMPLE: Final = ROOT / "tests" / "rehearsal" / "review" / "examples" / "tls-removed" / "comment.md"
 IMAGE: Final = ROOT / "docs" / "images" / "comment.png"
 SIZE: Final = (900, 710)  # pixels
-# Symbols of the common fonts, since emoji fonts are often missing; and a commit.
+# Replacements: symbols instead of emoji, whose fonts are often missing, and a commit for the masked one.
 SYMBOLS: Final = {
     "❌": '<b style="color: #d1242f">✖</b>',
     "✅": '<b style="color: #1a7f37">✔</b>',

@@ -68,13 +68,13 @@ class Account:
     token: str
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """The decoded body of a successful response; ends the program with the problem of any other."""
+        """Send a request as this account and return its decoded body. An error response ends the program."""
         headers = {"authorization": f"Bearer {self.token}", **options.pop("headers", {})}
         return body(self.client.request(method, path, headers=headers, **options))
 
 
 def body(response: httpx.Response) -> Any:
-    """The decoded body of a successful response; ends the program with the problem of any other."""
+    """Return the decoded body of a response. An error response ends the program with its text."""
     if response.is_error:
         request = response.request
         sys.exit(f"{request.method} {request.url.path}: {response.status_code} {response.text}")
@@ -82,7 +82,7 @@ def body(response: httpx.Response) -> Any:
 
 
 def sign_in(client: httpx.Client, name: str) -> Account:
-    """The account of that name: a new one, or the one of an earlier run."""
+    """Sign in to the demo account `name`, which is created if it does not exist."""
     email = f"{name}@example.com"
     credentials = {"email": email, "password": PASSWORD}
     response = client.post("/v1/sessions", json=credentials)
@@ -94,7 +94,7 @@ def sign_in(client: httpx.Client, name: str) -> Account:
 
 
 def settled(account: Account, path: str, pending: str) -> Any:
-    """The resource once its state is not ``pending`` any more."""
+    """Poll the resource at `path` until its state is not `pending`, and return it."""
     end = time.monotonic() + SETTLED_SECONDS
     while (found := account.call("GET", path))["state"] == pending:
         if time.monotonic() > end:
@@ -104,7 +104,7 @@ def settled(account: Account, path: str, pending: str) -> Any:
 
 
 def gradient(width: int = 640, height: int = 400) -> bytes:
-    """A PNG."""
+    """Return a PNG image of the given size in pixels."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -123,7 +123,7 @@ def gradient(width: int = 640, height: int = 400) -> bytes:
 
 
 def appoint(email: str) -> None:
-    """Give an account the role of an administrator, in a pod."""
+    """Grant the role of an administrator to an account, by a command in an `api` pod."""
     command = [str(KINGDOM), "exec", "api", "--", "python", "-m", "app", "grant", email, "administrator"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if ended.returncode:
@@ -131,11 +131,14 @@ def appoint(email: str) -> None:
 
 
 def seed(client: httpx.Client, appoint: Callable[[str], None]) -> list[str]:
-    """Create what is missing; what there is then, a line each. ``appoint`` makes an account administrator."""
+    """Create the missing demo data; return lines that describe all of it.
+
+    `appoint` grants the role of an administrator to the account of an e-mail address.
+    """
     ada, grace = sign_in(client, "ada"), sign_in(client, "grace")
     sign_in(client, "root")
     appoint("root@example.com")
-    root = sign_in(client, "root")  # a session has the roles of the moment it begins
+    root = sign_in(client, "root")  # a new session: an existing one does not get the new role
     for account in (ada, grace):
         for number, prompt in enumerate(PROMPTS):
             key = {"idempotency-key": f"demo-{account.id}-{number}"}
@@ -158,7 +161,7 @@ def seed(client: httpx.Client, appoint: Callable[[str], None]) -> list[str]:
 
 
 def connect(url: str, root: Path) -> httpx.Client:
-    """A client that trusts the authority of the project in ``root`` and repeats refused requests."""
+    """Return a client that trusts the local certificate authority of the project in `root`."""
     trust = ssl.create_default_context(cafile=str(root / ".rehearsal" / "ca" / "ca.pem"))
     transport = RetryingTransport(httpx.HTTPTransport(verify=trust))
     return httpx.Client(base_url=url, transport=transport, timeout=20)

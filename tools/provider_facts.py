@@ -1,12 +1,11 @@
-"""Write the facts about provider resources that the rehearsal checks against, from measured facts.
+"""Convert facts measured from Terraform providers to the files in ``rehearsal/providers/constraints``.
 
     python -m tools.provider_facts google-beta.json mongodbatlas.json cloudflare.json
 
 Each argument is a file of facts measured from a Terraform provider: ``{"source": …, "resources": {"<type>":
-{"attributes": {"<path>": {…}}}}}``. The result is one file a provider in ``rehearsal/providers/constraints``,
-with a header line and then one line a resource type, so that a type is read without parsing the others.
-Validators that were measured as a description only are turned into data where their wording is known; what
-is left is printed.
+{"attributes": {"<path>": {…}}}}}``. The result is one file per provider, with a header line and then one line
+per resource type, so that a type is read without parsing the others. Validators of which only the description
+was measured become rules if their wording is known; the other descriptions are printed.
 """
 
 from __future__ import annotations
@@ -61,12 +60,12 @@ _FORMAT_OF: Final = {
     "Failed to decode (base64) customer_encryption, expecting valid base64 encoded key": "base64",
     "must be a list with priority in descending order": "descending-priority",
 }
-# `ProjectRegex` of the Google provider, which accepts a path and a project number too, unlike its message.
+# `ProjectRegex` of the Google provider. Contrary to its error message, it accepts paths and project numbers.
 PROJECT: Final = (
     r"^(.*/)?(([-a-z0-9]{1,63}\.)*([a-z]([-a-z0-9]{0,61}[a-z0-9])?):)?"
     r"([0-9]{1,19}|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$"
 )
-# Rules that the measurement did not find, seen in comparison with the provider itself (`make providers`).
+# Rules that were not measured but found by comparison with the real provider (`make providers`).
 ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_bigquery_table", "external_data_configuration.schema"): {"format": "json array"},
     ("google_bigquery_table", "schema"): {"format": "json array"},
@@ -85,8 +84,8 @@ ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_monitoring_dashboard", "dashboard_json"): {"or_empty": True},
     ("google_service_account", "description"): {"max_length": 256},
 }
-# Attributes of Atlas that a value can be given at creation only: a later change is refused, not a replacement
-# (`CreateOnly`, `CreateOnlyBoolWithDefault` with its default, `attrsCreateOnly`, `resourceCustomizeDiff` of
+# Attributes of Atlas resources that can be set at creation only; a later change is an error, not a
+# replacement (`CreateOnly`, `attrsCreateOnly` and `resourceCustomizeDiff` in
 # mongodb/terraform-provider-mongodbatlas).
 CREATE_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "ai_model_api_key": ("cloud", "geography", "project_id"),
@@ -108,7 +107,7 @@ CREATE_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "service_account_secret": ("client_id", "org_id", "secret_expires_after_hours"),
     "stream_connection_failover": ("connection_name", "project_id", "workspace_name"),
 }  # fmt: skip
-# The same, with the value that an absent one has.
+# Such attributes with a default: the value that an undeclared one has (`CreateOnlyBoolWithDefault`).
 CREATE_ONLY_INITIAL: Final[dict[str, dict[str, bool]]] = {
     "advanced_cluster": {"delete_on_create_timeout": True},
     "encryption_at_rest_private_endpoint": {"delete_on_create_timeout": True},
@@ -152,7 +151,7 @@ def resolve(path: str, reference: str) -> str:
 
 
 def add_rule(facts: dict[str, Any], path: str, rule: str) -> bool:
-    """Add the data that a validator's description stands for; whether its wording is known."""
+    """Add the rule that a validator's description states. Return whether the wording is known."""
     if found := _NESTED.match(rule):
         rest = rule[found.end() :]
         if rule.startswith("Value"):

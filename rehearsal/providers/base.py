@@ -45,7 +45,7 @@ from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown,
 
 Function = Callable[[dict[str, Any], Place], dict[str, Any]]
 
-_DEFAULT_TIMEOUT: Final = 300.0  # seconds for an emulated resource, where the request names no limit
+_DEFAULT_TIMEOUT: Final = 300.0  # seconds; for an emulated resource whose request sets no timeout
 # Marks the inputs of an imported resource: only its id is known.
 IMPORTED_KEY: Final = "__imported"
 # The SDK adds these to every provider's configuration; no provider schema declares them.
@@ -80,11 +80,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             yield from check_object(declared.inputs, inputs, self._rules_of(token))
 
     def _rules_of(self, token: str) -> Rules:
-        """Return the strictness of the type check: with facts of the provider, no documentation is read."""
+        """Return the rules of the type check. Types with measured facts ignore enumerations in docstrings."""
         return self.rules if mapped_type(token) is None else replace(self.rules, reads_documentation=False)
 
     def provider_problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        """Yield violations of the real provider's own validation, by the facts measured from it."""
+        """Yield violations that the real provider or its API would report, by facts measured from them."""
         if (mapped := mapped_type(token)) is not None:
             provider, api = facts.source(self.package).provider.split()[0], facts.api(self.package)
             reported: set[str] = set()
@@ -96,9 +96,9 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def plan_problems(
         self, token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any]
     ) -> Iterator[Problem]:
-        """Yield refusals of the real provider's plan, which requires valid inputs.
+        """Yield the errors that the real provider would return while it plans.
 
-        `olds` are the former inputs; they are empty for a new resource.
+        `inputs` have passed validation. `olds` are the former inputs; they are empty for a new resource.
         """
         if (mapped := mapped_type(token)) is None:
             return
@@ -112,7 +112,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def _recreated_names(
         self, token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any]
     ) -> Iterator[Problem]:
-        """Yield changes that replace a resource whose name stays taken after its deletion."""
+        """Yield changes that replace a resource whose name stays reserved after its deletion."""
         reason = recreated_name(token, unwrap(dict(inputs)), unwrap(dict(olds)))
         if reason is not None:
             for path in diff.changed(dict(olds), dict(inputs), ()):
@@ -132,11 +132,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return bool(unwrap(inputs.get(DEFAULTS_KEY)))
 
     def same_name(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        """Whether both have the same physical name, so that they cannot exist side by side."""
+        """Whether both inputs have the same physical name, so that the two resources cannot coexist."""
         return old.get("name") is not None and old.get("name") == new.get("name")
 
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
-        """Return the properties of a type whose change replaces the resource, where no facts are known."""
+        """Return the properties whose change replaces the resource, for a type without measured facts."""
         return frozenset()
 
     def replacing(self, token: str) -> frozenset[str]:
@@ -156,14 +156,16 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return fake_values.hexadecimal(32, self.seed(urn, token, inputs))
 
     def settled(self, token: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return outputs that depend on `inputs` only, so that a preview knows them; may be unknown."""
+        """Return the outputs that follow from `inputs` alone, which a preview can show.
+
+        They are UNKNOWN where an input that they depend on is.
+        """
         return {}
 
     def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return outputs with a specific format. `inputs` are plain, without unknown values.
 
-        An id outlives the URN that it was derived from (an alias may rename the resource), so values are
-        derived from the id.
+        Derive values from `id_`, not from the URN: an alias can change the URN of an existing resource.
         """
         return {}
 
@@ -178,7 +180,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     # Helper methods.
 
     def seed(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
-        """Return the seed of a resource's generated values: its URN and the properties that replace it."""
+        """Return the seed of generated values: the URN and the properties whose change replaces it."""
         fixed = self.replacing(token)
         held = {
             name: value
@@ -195,7 +197,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         *,
         preview: bool = False,
     ) -> dict[str, Any]:
-        """Return all outputs of a resource, or the known ones before it exists."""
+        """Return the outputs of a resource. In a `preview`, values that the cloud assigns are UNKNOWN."""
         declared = self.declared(token)
         if declared is None:
             return dict(inputs)
@@ -301,7 +303,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def Warnings(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:
         """Return deprecated properties, labels that the API would refuse, and changes that it may refuse.
 
-        Beside the protocol.
+        Not a method of Pulumi's protocol: the engine reports these problems as warnings.
         """
         token = request.type or type_of(request.urn)
         mapped = mapped_type(token)
@@ -319,7 +321,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         token = request.type or type_of(request.urn)
         old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
-        if IMPORTED_KEY in old:  # how it was configured is not known: it is taken to be as declared
+        if IMPORTED_KEY in old:  # the former inputs are unknown: they count as equal to the declared ones
             return diff.diff_response(changes, (), delete_first=False, stable=())
         if (mapped := mapped_type(token)) is not None:
             changes = {
@@ -328,7 +330,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
                 if not (is_default(mapped, path, old, new) or is_same_value(token, path, old, new))
             }
         replacing = [path for path in changes if self.replaces(token, path, old, new)]
-        # Two of one fixed name, or one id, cannot exist side by side: the old one has to go first.
+        # Two resources with the same fixed name or id cannot coexist: delete the old one first.
         plain = _known(unwrap(new))
         delete_first = not self.autonamed(new) and (
             self.same_name(unwrap(old), plain) or self.identify(request.urn, token, plain) == request.id
@@ -393,11 +395,11 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def always_present(self, token: str) -> Collection[str]:
-        """Return outputs that every existing resource of the type has, as objects, known or not."""
+        """Return outputs that every existing resource has as an object, which is empty if it is unknown."""
         return ()
 
     def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the inputs of a resource of which only the id is known."""
+        """Return the inputs of an imported resource, as far as they follow from its id and `state`."""
         declared = self.declared(token)
         names = declared.inputs.fields if declared else {}
         return {name: value for name, value in state.items() if name in names}
@@ -439,7 +441,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         return _returned(self._encode(declared.returns(plain, self.place, preview=request.preview)))
 
     def models_function(self, token: str) -> bool:
-        """Whether the result of a function is modelled, not derived from its type alone."""
+        """Whether a function has a model; the result of any other is generated from its declared type."""
         return token in self.functions
 
     # Resources that run on this host.

@@ -14,9 +14,9 @@ from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.validation import Problem, problem
 
-# Of types newer than the facts.
+# Properties whose change replaces a resource, for types that are newer than the measured facts.
 _IDENTITY: Final = diff.patterns("zoneId", "accountId")
-# One of each to a zone: the zone's id is theirs.
+# A zone has one resource of each of these types, whose id is the zone's.
 _ONE_A_ZONE: Final = frozenset(
     {
         "ArgoSmartRouting", "ArgoTieredCaching", "AuthenticatedOriginPullsSettings", "BotManagement",

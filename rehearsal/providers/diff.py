@@ -33,7 +33,7 @@ Pattern = tuple[str, ...]
 
 
 def patterns(*texts: str) -> frozenset[Pattern]:
-    """Property paths without list indices: ``nodeConfig.machineType`` covers every element below it too."""
+    """Parse property paths without list indices; ``nodeConfig`` covers ``nodeConfig.machineType`` too."""
     return frozenset(tuple(text.split(".")) for text in texts)
 
 
@@ -42,7 +42,7 @@ def changed(
 ) -> dict[Path, Change]:
     """Return the changes between two sets of checked inputs, without the `ignored` property paths.
 
-    Empty paths and those that cannot be parsed ignore nothing, as in the engine.
+    As in Pulumi's engine, an `ignored` path that is empty or malformed has no effect.
     """
     skip = [path for text in ignored if (path := _parsed(text))]
     return {
@@ -74,8 +74,7 @@ def forces_replacement(
 ) -> bool:
     """Whether the change at `path` replaces the resource.
 
-    An added or removed object counts by its content: adding a block forces a replacement if one of the
-    block's fixed properties is set in it.
+    An added or removed object counts if it sets a property whose change replaces the resource.
     """
     for below in _below(_at(old, path), _at(new, path)):
         names = tuple(str(part) for part in (*path, *below) if not isinstance(part, int))

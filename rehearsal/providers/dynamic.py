@@ -1,7 +1,7 @@
 """Dynamic providers: resources whose provider is Python code of the program itself.
 
 The SDK serves that code in a process of its own (``python -m pulumi.dynamic``), which the CLI starts as the
-plugin `pulumi-python`. The code is the program's: it may reach real systems, in an update as under the CLI.
+plugin `pulumi-python`. Unlike simulated providers, this code can change real systems in an update.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import decode, encode, unwrap
 
 PACKAGE: Final = "pulumi-python"
-# Ends the process when our end of the pipe closes, however this process ends; see `rehearsal.policy.pack`.
+# The pipe closes even when this process is killed, which ends the child; see `rehearsal.policy.pack`.
 _BOOT: Final = """
 import os, runpy, sys, threading
 lifeline = int(sys.argv.pop(1))
@@ -36,7 +36,7 @@ runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 
 
 class DynamicProvider:
-    """The provider protocol in front of that process, which starts with the first request. Thread-safe."""
+    """Forwards the provider protocol to that process, which starts on the first request. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +68,7 @@ class DynamicProvider:
         return self._call("Diff", request, ("olds", "old_inputs", "news"))
 
     def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
-        if request.preview:  # the program's code knows no previews: everything it computes is unknown
+        if request.preview:  # dynamic providers have no preview mode: all computed outputs are unknown
             return provider_pb2.CreateResponse()
         return self._call("Create", request, ("properties",))
 
@@ -101,7 +101,7 @@ class DynamicProvider:
         with self._lock:
             if self._stub is None:
                 process, lifeline = _start()
-                # The process ends with this provider, which is collected after the operation.
+                # The process ends when this provider is garbage-collected after the operation.
                 weakref.finalize(self, _stop, process, lifeline)
                 channel = grpc.insecure_channel(f"127.0.0.1:{_port(process)}")
                 self._stub = provider_pb2_grpc.ResourceProviderStub(channel)

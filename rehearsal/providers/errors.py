@@ -1,4 +1,4 @@
-"""Errors of a provider, and the gRPC status that each becomes."""
+"""Errors that a provider raises; each carries its gRPC status."""
 
 from __future__ import annotations
 

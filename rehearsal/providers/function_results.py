@@ -1,8 +1,8 @@
-"""Functions without a model: checked arguments, and a result generated from the declared type.
+"""Functions without a model: check the arguments and generate a result from the declared type.
 
-In a preview, texts of the result are unknown: they contain a marker that the engine treats as unknown in a
-resource's inputs. Numbers, flags and the lengths of lists cannot be unknown to a program that computes with
-them, so they are generated there too. A result is the same every time for the same arguments.
+In a preview, texts in the result are a marker that the engine treats as unknown in a resource's inputs.
+Numbers, flags and list lengths are generated in a preview too, because programs compute with them. Equal
+arguments give equal results.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class DeclaredFunction:
                 yield from check_value(declared, value, rules, (name,))
 
     def returns(self, args: Mapping[str, Any], place: Place, *, preview: bool) -> dict[str, Any]:
-        """Return a result for `args`: arguments are repeated, the rest is generated from names and types."""
+        """Return a result: properties named like an argument have its value, the others are generated."""
         seed = f"{self.token}|{json.dumps(dict(args), sort_keys=True, default=str)}"
         found: dict[str, Any] = {}
         for _, name, getter in declared_properties(self.result):
@@ -72,7 +72,7 @@ class DeclaredFunction:
                 found[name] = args[name]
             elif not field.optional:
                 made = make_up(field.type, name, f"{seed}/{name}", place, 0)
-                if made == [] and isinstance(field.type, ListOf):  # programs take the first of what they list
+                if made == [] and isinstance(field.type, ListOf):  # programs read the first item
                     made = [make_up(field.type.element, name, f"{seed}/{name}[0]", place, 1)]
                 found[name] = _unknown(made) if preview else made
         return found

@@ -1,7 +1,7 @@
-"""The rehearsal clouds over gRPC, for the real Pulumi CLI.
+"""Serve the simulated providers over gRPC to the real Pulumi CLI.
 
-The CLI attaches to running providers that `PULUMI_DEBUG_PROVIDERS` names (`name:port`, separated by commas)
-instead of starting plugins of its own: the same provider objects that the rehearsal engine calls in process.
+The CLI connects to the providers that `PULUMI_DEBUG_PROVIDERS` names (`name:port`, separated by commas)
+instead of starting plugins. They are the same classes that the rehearsal engine calls in process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _OPTIONS: Final = (
     ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),  # a port that is in use must be an error, not shared
 )
-# A command closes its connections when it ends: more than one command ever has.
+# More connections than one command opens. The CLI closes them when a command ends; the oldest are dropped.
 _MAX_CONNECTIONS: Final = 256
 _IMPLEMENTED: Final = (
     "Attach", "Cancel", "Check", "CheckConfig", "Configure", "Create", "Delete", "Diff", "DiffConfig",
@@ -76,7 +76,7 @@ def serve(
     """Serve `packages` on free loopback ports until SIGINT, SIGTERM or `stop`; blocks.
 
     `on_ready` is called once, when every port accepts connections. Signal handlers are set only in the main
-    thread, and put back at the end.
+    thread, and restored at the end.
     """
     stop = stop or threading.Event()
     with ExitStack() as stack:
@@ -90,9 +90,10 @@ def serve(
 
 
 def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
-    """Start a server of the result of `make` on a free loopback port; return it and the port.
+    """Start a gRPC server on a free loopback port; return it and the port.
 
-    `workers` bounds the requests in progress; an emulated resource occupies one until it is ready.
+    `make` creates a provider, one for each connection. `workers` limits the requests in progress; the request
+    for an emulated resource lasts until the resource is ready.
     """
     pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="cloud")
     server = grpc.server(pool, options=_OPTIONS)
@@ -103,16 +104,15 @@ def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server,
 
 
 class Adapter(provider_pb2_grpc.ResourceProviderServicer):
-    """Providers behind gRPC; their exceptions become statuses of Pulumi's protocol.
+    """Passes gRPC requests to providers and converts their exceptions to the statuses of Pulumi's protocol.
 
-    The CLI starts a process of a plugin for each provider resource, with its configuration; here it opens a
-    connection for each. So there is a provider for each connection. A connection that was reopened is not
-    configured again: it continues with the latest configuration.
+    Each connection has a provider of its own, because the CLI opens one per provider resource and configures
+    it. The CLI does not configure a reopened connection again, so it uses the latest configured provider.
     """
 
     def __init__(self, make: Callable[[], Cloud]) -> None:
         self._make = make
-        self._clouds: dict[str, Cloud] = {}  # by connection, the one used last at the end
+        self._clouds: dict[str, Cloud] = {}  # by connection; the most recently used one is last
         self._configured: Cloud | None = None
         self._lock = threading.Lock()
         for name in _IMPLEMENTED:
@@ -168,7 +168,7 @@ def _watch_signals(stop: threading.Event) -> dict[signal.Signals, Any]:
         return {}
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
-        # In a thread: the main thread may hold the event's lock, which it does when it begins to wait.
+        # In a thread, because the interrupted main thread may hold the lock of the event.
         threading.Thread(target=stop.set, daemon=True).start()
 
     return {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}

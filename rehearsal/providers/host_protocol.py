@@ -27,17 +27,20 @@ class EmulationHost(Protocol):
         *,
         timeout: float,
     ) -> dict[str, Any]:
-        """Create or update; blocks until ready. The outputs returned override the simulated ones."""
+        """Create or update the resource and block until it is ready, at most `timeout` seconds.
+
+        Return its real outputs, which override the simulated ones.
+        """
         ...
 
     def delete(self, urn: str, type_: str, id_: str, /) -> None:
-        """Remove the emulated resource; no error when it is absent already."""
+        """Delete the emulated resource if it exists."""
         ...
 
     def read(self, urn: str, type_: str, id_: str, /) -> dict[str, Any] | None:
-        """Return the outputs of the emulated resource, or None when it is absent."""
+        """Return the outputs of the emulated resource, or None if it does not exist."""
         ...
 
     def cancel(self) -> None:
-        """Make every `apply` in progress raise at once."""
+        """Make every `apply` in progress raise an exception immediately."""
         ...

@@ -26,7 +26,7 @@ _DEPTH = 6  # nested computed objects deeper than this stay empty
 
 @dataclass(frozen=True)
 class Place:
-    """Default project and location of resources: the provider's configuration."""
+    """Default project and location of resources, from the provider's configuration."""
 
     project: str = ""
     region: str = ""
@@ -42,8 +42,8 @@ def synthesize(
 ) -> dict[str, Any]:
     """Return all outputs of `resource`.
 
-    Order of precedence: a curated value that is not None, the input of that name, the default that the
-    documentation names, and for non-optional properties a value generated from name and type.
+    The value of each output is the first of these: the curated value, the input of that name, the documented
+    default, and, unless the property is optional, a value generated from its name and type.
     """
     outputs: dict[str, Any] = {}
     declared = resource.inputs.fields
@@ -76,8 +76,8 @@ def preview(
 ) -> dict[str, Any]:
     """Return outputs before the resource exists: inputs and defaults are known, computed values are not.
 
-    `settled` are values that depend on inputs only; `curated`, created with a placeholder id, only shows the
-    positions of nested computed values.
+    `settled` are values that follow from inputs alone. The values in `curated` belong to a placeholder id and
+    are not used; its keys show which nested values are computed.
     """
     outputs: dict[str, Any] = {}
     declared = resource.inputs.fields
@@ -95,7 +95,7 @@ def preview(
 
 
 def _masked(made: Any, given: Any) -> Any:
-    """Return `given` with an unknown wherever `made` has a value that was not given."""
+    """Return `given` with UNKNOWN added for every key that only `made` has."""
     match made, given:
         case dict(), dict():
             return {
@@ -134,7 +134,7 @@ def _complete(declared: Type, value: Any, seed: str, place: Place, path: str, de
 
 
 def make_up(declared: Type, name: str, seed: str, place: Place, depth: int) -> Any:
-    """Generate a value of type `declared`; for text, `name` determines the kind."""
+    """Generate a value of type `declared`; the format of a text follows from its `name`."""
     match declared:
         case Scalar("string"):
             return text(name, seed, place)

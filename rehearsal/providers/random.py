@@ -1,7 +1,7 @@
-"""The `random` package: values that look random and are the same on every run.
+"""The `random` package with reproducible values.
 
-A rehearsal must plan and record alike on every machine, so a "random" value is a hash of the resource's URN,
-its length and its keepers. It must not be used as a secret outside of a rehearsal.
+A rehearsal must give the same plan and state on every machine, so a "random" value is a hash of the
+resource's URN, its length and its keepers. Do not use it as a secret outside of a rehearsal.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Random(Cloud):
         response = super().Create(request, context)
         token = request.type or type_of(request.urn)
         if token.endswith(":RandomPassword") and not request.preview:
-            # The one value that its id must not contain.
+            # A password must not appear in the id, which is not secret.
             inputs = unwrap(decode(request.properties))
             outputs = decode(response.properties)
             outputs["result"] = Secret(_password(self.seed(request.urn, token, inputs), inputs))
@@ -113,7 +113,7 @@ def _base64(raw: bytes) -> str:
 
 
 def _password(seed: str, inputs: Mapping[str, Any]) -> str:
-    """Return text of the length, with the requested classes and the minimum of each."""
+    """Return a text of `length` characters with the requested character classes and minimum counts."""
     special = str(inputs.get("overrideSpecial") or _SPECIAL)
     numeric = inputs.get("numeric", inputs.get("number", True))
     classes = [

@@ -1,9 +1,8 @@
-"""Resource types as the installed Pulumi SDKs declare them.
+"""Resource types, read from the classes of the installed Pulumi SDKs.
 
-An SDK is generated from its provider's schema, so its classes hold that schema: `XArgs` classes carry the
-input properties (`pulumi.getter` names, annotations, docstrings; keyword-only parameters without a default
-are the required ones), resource classes carry the outputs. Annotations are resolved when a value of the
-property is checked, so a type with a thousand nested classes costs only the used ones.
+An SDK is generated from its provider's schema: `XArgs` classes declare the inputs (`pulumi.getter` names,
+annotations, docstrings; required properties are keyword-only parameters without a default), resource classes
+declare the outputs. Annotations are resolved on first use, because a type can have a thousand nested classes.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ _SDK: Final = {
     "random": "pulumi_random",
 }
 _IMPORTING: Final = threading.Lock()
-_IMPORTED: Final[set[str]] = set()  # whole
-# Group folders of the Kubernetes SDK are the first label of the API group, except for these.
+_IMPORTED: Final[set[str]] = set()  # modules whose import is complete
+# Folders of the Kubernetes SDK by API group, where the folder is not the first label of the group.
 _KUBERNETES_GROUPS: Final = {"helm.sh": "helm", "kustomize": "kustomize", "yaml": "yaml"}
 
 
@@ -91,7 +90,7 @@ Type = Scalar | Choice | ListOf | MapOf | OneOf | ObjectType
 
 @dataclass
 class Field:
-    """One declared property: camelCase `name`, whether it must be given, its lazily resolved type."""
+    """One declared property: its camelCase `name`, its type, and whether it is `required`."""
 
     name: str
     getter: property
@@ -105,7 +104,7 @@ class Field:
 
     @cached_property
     def optional(self) -> bool:
-        """Whether the annotation admits None: for an output, that it may be absent."""
+        """Whether the annotation admits None; such an output may be absent."""
         return _admits_none(self._function.__annotations__.get("return", Any))
 
     @property
@@ -220,9 +219,9 @@ def sdk_module(module: str) -> types.ModuleType:
 def _imported(module: str) -> types.ModuleType:
     if module in _IMPORTED:
         return sys.modules[module]
-    # Serialized for two reasons. Modules of deprecated types warn when they are imported, used or not, and
-    # warning filters are global to the process. The SDKs' modules are lazy: the first access loads one, and
-    # meanwhile Python 3.11 shows other threads a partially loaded module.
+    # Serialized for two reasons. Modules of deprecated types warn on import, and warning filters are global
+    # to the process. The SDKs load modules on first access, and Python 3.11 exposes a partially loaded module
+    # to other threads.
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         found = importlib.import_module(module)
@@ -236,7 +235,7 @@ def declared_properties(cls: type) -> tuple[tuple[str, str, property], ...]:
     """Return (python name, pulumi name, property) of all properties declared with ``@pulumi.getter``."""
     found: dict[str, tuple[str, str, property]] = {}
     for base in reversed(cls.__mro__):
-        # A copy: reading a class's annotations, as other threads do, adds them to the class.
+        # A copy, because other threads that read the annotations of the class add to its attributes.
         for python_name, value in list(vars(base).items()):
             if isinstance(value, property) and (name := getattr(value.fget, _NAME_ATTRIBUTE, None)):
                 found[name] = (python_name, name, value)
@@ -293,20 +292,20 @@ def _options(annotation: Any, namespace: Mapping[str, Any]) -> typing.Iterator[T
     elif origin is Literal:
         yield Choice(get_args(annotation))
     elif origin is not None and isinstance(origin, type) and issubclass(origin, pulumi.Output):
-        # In `Input[T]` the output arm repeats T; as the annotation of an output it is the only one.
+        # `Input[T]` is a union of T, Awaitable[T] and Output[T]; an output is annotated with Output[T] only.
         yield from _options(get_args(annotation)[0], namespace)
     elif origin in (Sequence, list):
         yield ListOf(resolve(get_args(annotation)[0], namespace))
     elif origin in (Mapping, dict):
         yield MapOf(resolve(get_args(annotation)[1], namespace))
     elif origin is not None:
-        return  # Awaitable[T]: the third arm of Input[T]
+        return  # Awaitable[T], a member of Input[T]
     elif annotation in _SCALARS:
         yield _SCALARS[annotation]
     elif isinstance(annotation, type) and issubclass(annotation, Enum):
         yield Choice(tuple(member.value for member in annotation))
     elif isinstance(annotation, type) and issubclass(annotation, pulumi.Resource):
-        yield Scalar("string")  # a resource travels as its id
+        yield Scalar("string")  # a resource is passed as its id
     elif isinstance(annotation, type) and declared_properties(annotation):
         yield _object(annotation)
     else:
@@ -314,7 +313,7 @@ def _options(annotation: Any, namespace: Mapping[str, Any]) -> typing.Iterator[T
 
 
 def _is_alternative_spelling(name: str) -> bool:
-    # `Output[T]` is the unresolved third arm of `pulumi.Input`; `XArgsDict` is the typed dict beside `XArgs`.
+    # `Output[T]` is an unresolved member of `pulumi.Input`; `XArgsDict` is the typed dict form of `XArgs`.
     return name.endswith("ArgsDict") or name == "Output[T]"
 
 

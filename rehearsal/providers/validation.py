@@ -1,4 +1,4 @@
-"""Validation of inputs against declared types: every problem, each with its path."""
+"""Validation of inputs against declared types."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rehearsal.providers.constraints import docstring_enums
 from rehearsal.providers.schema import Choice, Field, ListOf, MapOf, ObjectType, OneOf, Scalar, Type
 from rehearsal.pulumi.properties import UNKNOWN, Asset, Path, ResourceReference, Secret, format_path
 
-# Bookkeeping the Terraform bridge writes into inputs: which properties it filled in itself.
+# The Terraform bridge records under this key which inputs it generated.
 DEFAULTS_KEY: Final = "__defaults"
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A violation at `path`, and what would be valid there."""
+    """A violation at `path`; `reason` states what is wrong and, where possible, what is valid."""
 
     path: str
     reason: str
@@ -29,11 +29,11 @@ def problem(path: Path, reason: str) -> Problem:
 
 @dataclass(frozen=True)
 class Rules:
-    """How strict a provider is.
+    """How strictly inputs are checked.
 
-    `coerces`: whether "4" is accepted for 4 and 4 for "4", as by the Terraform bridge
-    (`pkg/tfbridge/schema.go`, `MakeTerraformInput`); the Kubernetes API server refuses both.
-    `reads_documentation`: whether the closed sets of values that an SDK's documentation lists are enforced.
+    With `coerces`, "4" is valid for 4 and 4 for "4", as in the Terraform bridge (`pkg/tfbridge/schema.go`,
+    `MakeTerraformInput`); the Kubernetes API server refuses both. With `reads_documentation`, values must be
+    among those that the SDK's documentation lists as the only ones.
     """
 
     coerces: bool
@@ -43,7 +43,7 @@ class Rules:
 def check_object(
     declared: ObjectType, inputs: Mapping[str, Any], rules: Rules, path: Path = ()
 ) -> Iterator[Problem]:
-    """Yield problems of an object's fields. Absent and null are equal."""
+    """Yield problems of an object's fields. Null counts as absent."""
     fields = declared.fields
     for name, value in inputs.items():
         if name == DEFAULTS_KEY:
@@ -68,14 +68,14 @@ def _check_field(field: Field, value: Any, rules: Rules, path: Path) -> Iterator
         yield from _check_closed_set(field.type, values, value, path)
 
 
-# Scalars whose class alone shows that they fit.
+# Scalar kinds by the Python class whose values are always valid for them.
 _EXACT: Final[dict[type, str]] = {str: "string", int: "integer", bool: "boolean"}
 
 
 def _is_exact(declared: Type, value: Any) -> bool:
-    """Whether a value is of the declared class, as most are.
+    """Whether the class of a value alone shows that it is valid.
 
-    A generator for each value would take most of the time.
+    This saves a generator for most values, which would take most of the time of a validation.
     """
     return declared.__class__ is Scalar and _EXACT.get(value.__class__) == declared.kind
 
@@ -134,7 +134,7 @@ def check_value(declared: Type, value: Any, rules: Rules, path: Path) -> Iterato
         case OneOf(options):
             attempts = [list(check_value(option, value, rules, path)) for option in options]
             if all(attempts):
-                # The alternative of the value's own kind is more specific than "none of them matches".
+                # A problem inside the value is more specific than "expected A or B".
                 deep = [a for a in attempts if a[0].path != format_path(path)]
                 yield from (
                     deep[0]

@@ -17,12 +17,12 @@ from rehearsal.errors import InputError, KingdomError
 from rehearsal.interrupts import deferred, terminable
 from rehearsal.pulumi.project import STATE_FOLDER, Project
 
-FOLDER: Final = "bases"  # below the state folder: one folder and one lock file for each checkout
+FOLDER: Final = "bases"  # in the state folder; it has one folder and one lock file per checkout
 
 
 @dataclass(frozen=True)
 class Base:
-    """`ref` as given, its commit, its project, and a folder for states."""
+    """A checked-out commit: the `ref` that named it, its project, and a folder for its stacks' states."""
 
     ref: str
     commit: str
@@ -31,7 +31,7 @@ class Base:
 
 
 class BaseUnusableError(InputError):
-    """The base is a commit without a project that can be planned."""
+    """The commit of the base has no project that can be planned."""
 
 
 def commit_of(project: Project, ref: str) -> str:
@@ -49,7 +49,7 @@ def commit_of(project: Project, ref: str) -> str:
 
 
 def head_of(project: Project) -> tuple[str, bool]:
-    """Return the commit that is checked out, and whether its files were changed since. Raises InputError."""
+    """Return the checked-out commit, and whether the work tree differs from it. Raises InputError."""
     changed = run_git(project.root, "status", "--porcelain", "--untracked-files=no")
     if changed.returncode:
         raise InputError(
@@ -60,9 +60,9 @@ def head_of(project: Project) -> tuple[str, bool]:
 
 
 def named_head(project: Project, ref: str) -> tuple[str, bool]:
-    """Like `head_of`, with the commit `ref` instead of the one checked out. Raises InputError.
+    """Like `head_of`, but return the commit that `ref` names. Raises InputError.
 
-    A runner checks out a merge commit that exists only there; `ref` is the commit that was pushed.
+    A CI runner checks out a temporary merge commit, while reviews name the commit that was pushed.
     """
     checked_out, dirty = head_of(project)
     if not ref:
@@ -78,12 +78,11 @@ def named_head(project: Project, ref: str) -> tuple[str, bool]:
 
 @contextlib.contextmanager
 def checked_out(project: Project, ref: str) -> Iterator[Base]:
-    """Check out `ref` in a temporary git worktree, which is removed at the end, and yield its project.
+    """Check out `ref` in a temporary git worktree and yield its project; remove the worktree at the end.
 
-    Ctrl-C and SIGTERM end the block as KeyboardInterrupt, also while it is being removed: then after that.
-    The checkout of a killed process is removed by
-    the next one: each is locked for as long as its process lives. Raises InputError for an invalid ref, and
-    BaseUnusableError for a commit without a project.
+    Ctrl-C and SIGTERM raise KeyboardInterrupt in the block; during the removal they take effect after it. The
+    worktree of a killed process is removed by the next call: a lock shows whether its process still runs.
+    Raises InputError for an invalid ref, and BaseUnusableError for a commit without a project.
     """
     head_of(project)
     commit = commit_of(project, ref)
@@ -104,7 +103,7 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
     try:
         return Project.at(tree / place)
     except InputError as error:
-        # The error names the ref, since the temporary folder is internal.
+        # Name the ref instead of the temporary folder, which no longer exists when the error is read.
         text = error.message.replace(f"{tree}{os.sep}", "")
         raise BaseUnusableError(
             f"the base {ref!r} cannot be planned: {text}", details=error.details
@@ -113,9 +112,9 @@ def _project(ref: str, tree: Path, place: Path) -> Project:
 
 @contextlib.contextmanager
 def _own_folder(top: Path, home: Path) -> Iterator[Path]:
-    """Create a folder in `home`, locked by the file beside it for the duration of the block.
+    """Create a folder in `home` and hold a lock file of the same name for the duration of the block.
 
-    Folders with a free lock belong to processes that have ended; they are removed first.
+    Before that, remove folders whose lock is free: their processes have ended.
     """
     home.mkdir(parents=True, exist_ok=True)
     with _locked(home / "lock", wait=True):
@@ -134,7 +133,10 @@ def _own_folder(top: Path, home: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold the lock file `path`; the kernel releases it with the process. Raises BlockingIOError."""
+    """Hold the lock file `path`. The kernel releases it when the process ends.
+
+    Raises BlockingIOError if another process holds it and `wait` is false.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -155,7 +157,7 @@ def _prune(top: Path, home: Path) -> None:
 
 def _remove(top: Path, tree: Path) -> None:
     if tree.exists():
-        # Twice: git locks a worktree while it is being added, also after it was killed meanwhile.
+        # --force twice removes a locked worktree; git locks it while adding it, and may have been killed.
         run_git(top, "worktree", "remove", "--force", "--force", str(tree))
         shutil.rmtree(tree, ignore_errors=True)
     run_git(top, "worktree", "prune")
@@ -173,7 +175,7 @@ def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            # Ctrl-C reaches this process only, which removes what git has begun.
+            # Ctrl-C must not interrupt git: this process cleans up after git has ended.
             start_new_session=True,
         )
     except FileNotFoundError:

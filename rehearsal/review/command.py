@@ -46,10 +46,9 @@ def run(
     out: Console,
     err: Console,
 ) -> int:
-    """Print the review of `stacks`, by default all of them, and return the exit code.
+    """Print the review of `stacks` (default: all) and write it to `files`; return the exit code.
 
-    It is written to `files` too. Every format reports a failed review in its own form. Raises InputError for
-    a file that cannot be written.
+    A review that fails is written in the same formats. Raises InputError for a file that cannot be written.
     """
     try:
         with Overview(err) as overview:
@@ -77,7 +76,7 @@ def run(
 
 
 def printed(found: Review, format_: Format) -> str:
-    """Return the review in any format but text, without a trailing line break."""
+    """Return the review in `format_`, which is not text, without a trailing line break."""
     match format_:
         case Format.MARKDOWN:
             return markdown(found).rstrip("\n")
@@ -90,10 +89,7 @@ def printed(found: Review, format_: Format) -> str:
 
 
 def _counts(item: StackReview) -> str:
-    """Return the counts of the comment, without components and the stack.
-
-    These have no properties of their own.
-    """
+    """Return the number of resources by operation, as in the comment: without components and the stack."""
     parts = [f"{number} to {op.value}" for op, number in item.counts.items()]
     return f"{item.stack}: {', '.join([*parts, f'{item.unchanged} unchanged'])}"
 

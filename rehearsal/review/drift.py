@@ -1,8 +1,8 @@
-"""Filter ``pulumi refresh --preview-only --json``: leave out what autoscalers change.
+"""List the drift in the output of ``pulumi refresh --preview-only --json``, except changes by autoscalers.
 
     python -m rehearsal.review.drift drift.json
 
-Exits with 1 if something drifted, 2 if the file is not such a preview.
+Exits with 1 if a resource drifted, with 2 if the file is not the output of that command.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rehearsal.errors import InputError
 from rehearsal.pulumi.properties import differences, format_path
 from rehearsal.pulumi.urn import name_of, type_of
 
-# By resource type: paths that a horizontal, cluster or database autoscaler owns.
+# By resource type: paths that a horizontal, cluster or database autoscaler changes.
 _OWNED: Final = {
     "kubernetes:apps/v1:Deployment": re.compile(r"spec\.replicas"),
     "gcp:container/nodePool:NodePool": re.compile(r"nodeCount|initialNodeCount"),
@@ -32,7 +32,7 @@ _QUIET: Final = ("same", "read")
 
 @dataclass(frozen=True)
 class Drift:
-    """One resource that differs from its deployment; `paths` is empty if it was deleted."""
+    """A resource that differs from its recorded state; `paths` are the changes, none if it was deleted."""
 
     urn: str
     op: str
@@ -44,9 +44,9 @@ class Drift:
 
 
 def drifts(preview: Any) -> Iterator[Drift]:
-    """The drift in a refresh preview's JSON; without resources it has no steps.
+    """Yield the drift in the decoded output of a refresh preview.
 
-    Raises InputError for anything else.
+    The output for a stack without resources has no steps. Raises InputError for any other content.
     """
     steps = preview.get("steps", []) if isinstance(preview, dict) else None
     if not isinstance(steps, list) or not all(map(_is_step, steps)):

@@ -14,14 +14,14 @@ from rehearsal.engine.events import Remediation, Result, Violation
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "")
-# Concerns of the policy pack, the first tag of each of its rules.
+# Security concerns among those of the policy pack; a rule's concern is its first tag.
 _SECURITY: Final = frozenset({"pod-security", "tls", "network", "identity", "plaintext-secrets"})
 _SOURCE: Final = re.compile(r"(?P<file>.+?):(?P<line>\d+)(?::\d+)?")
 
 
 @dataclass(frozen=True)
 class RuleInfo:
-    """The metadata of a policy; for a policy of another pack, those of its findings."""
+    """The metadata of a policy. Of a policy that is not in this repository's pack, only name and text."""
 
     name: str
     description: str
@@ -33,9 +33,10 @@ class RuleInfo:
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding and the stacks it is in. `file` and `line` are of the declaring code; "" and 0 for none.
+    """One finding, and the stacks in which it occurs.
 
-    `setting` is the changed setting that causes it, with its position in the stack file; "" if none does.
+    `file` and `line` are the position of the code that declares the resource; "" and 0 if unknown. `setting`
+    is the changed setting that causes the finding, with its position in the stack file; "" if none does.
     """
 
     rule: RuleInfo
@@ -84,9 +85,9 @@ def rules() -> dict[str, RuleInfo]:
 
 
 def gather(results: Iterable[Result]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """Return (findings, not evaluated) of all `results`.
+    """Return the findings of all `results`, and the rules that could not be evaluated.
 
-    Mandatory first, then by severity, policy and position.
+    Equal findings of several stacks are merged. Mandatory ones are first, then by severity, policy, position.
     """
     known = rules()
     found: dict[Finding, list[str]] = {}
@@ -116,10 +117,10 @@ def is_security(rule: RuleInfo) -> bool:
 
 
 def causes(findings: Sequence[Finding]) -> list[list[Finding]]:
-    """`findings` by their cause, in their order: each finding is in one group.
+    """Group `findings` by their probable cause; each finding is in one group. The order is retained.
 
-    One rule that finds many resources has one cause, such as a missing label; so have many rules that find
-    one resource in the same stacks, such as a Deployment without a security context.
+    Findings of one rule on many resources have a common cause, such as a missing label. So have findings of
+    many rules on one resource in the same stacks, such as a Deployment without a security context.
     """
     by_rule: dict[object, list[Finding]] = {}
     by_resource: dict[object, list[Finding]] = {}
@@ -170,7 +171,7 @@ def _order(item: Finding) -> tuple[object, ...]:
 
 
 def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
-    # A finding on the whole stack has the root stack's URN, or none.
+    # A finding about the whole stack has the URN of the root stack or no URN.
     about = violation.urn if violation.urn.count("::") >= 3 else ""
     if about and type_of(about) == ROOT_STACK_TYPE:
         about = ""
@@ -178,7 +179,7 @@ def _finding(violation: Violation, known: Mapping[str, RuleInfo]) -> Finding:
     return Finding(
         rule=known.get(violation.policy, RuleInfo(violation.policy, violation.description)),
         level=violation.level,
-        # The policy SDK puts the policy's description before the message.
+        # The policy SDK prefixes the message with the policy's description.
         message=violation.reason.removeprefix(violation.description).strip() or violation.message,
         resource=name_of(about) if about else "",
         type=type_of(about) if about else "",

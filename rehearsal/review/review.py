@@ -1,4 +1,4 @@
-"""The review of a change: every stack as it would become, beside what it is at the base."""
+"""Review a change: plan every stack and compare it with the same stack at the base."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from rehearsal.review.rules.policy_view import declared
 from rehearsal.review.rules.weakened import RuleChange, RuleSet, base_rules, head_rules, rule_changes
 
 WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
-_SETTING: Final = re.compile(r"\b(?:policies|kingdom):[a-z]\w*(?:\.\w+)*")  # in a rule's remediation
+_SETTING: Final = re.compile(r"\b(?:policies|kingdom):[a-z]\w*(?:\.\w+)*")  # a setting in a remediation text
 _WORST_FIRST: Final = (130, 2, 1, 3)
 
 
@@ -53,12 +53,12 @@ class Status(StrEnum):
     """The result of planning a stack."""
 
     FAILED = "failed"
-    REFUSED = "refused"  # planned, but what it would take away is protected
+    REFUSED = "refused"  # the plan would delete or replace protected resources
     CHANGED = "changed"
     NEW = "new"  # not at the base
     REMOVED = "removed"  # at the base only
     UNCHANGED = "unchanged"
-    UNCOMPARED = "not compared"  # planned from nothing, for the base cannot be planned
+    UNCOMPARED = "not compared"  # planned as a new stack, because the base cannot be planned
 
 
 _REMOVED: Final = Effect(
@@ -75,13 +75,14 @@ _UNDEPLOYED: Final = Effect(
 
 @dataclass(frozen=True)
 class StackReview:
-    """One stack. `head` is the outcome of its plan, `base` that of the same stack at the base.
+    """The review of one stack.
 
-    Without a base, or for a new stack, `base` is None and the plan is against the recorded state or against
-    nothing. `base_error` is the reason why the base cannot be planned: the plan is then against nothing too.
-    `billed` is false for a stack that runs on this machine. `base_evaluated` is the same plan, evaluated
-    by the policy pack and the configuration of the base, if these differ. `undeployed` is true if the change
-    makes a deployed stack one of a single machine.
+    `head` is the outcome of its plan; None if the change removes the stack. `base` is the outcome of the same
+    stack at the base, which the plan is compared with. It is None for a new stack and if the base cannot be
+    planned (`base_error` has the reason): then the plan creates everything. It is also None in a review
+    without a base: then the plan is compared with the recorded state. `billed` is false for a stack that runs
+    on this machine. `base_evaluated` is the same plan, evaluated by the policy pack and the configuration of
+    the base if these differ. `undeployed`: the change sets `rehearsal:machine` for a deployed stack.
     """
 
     stack: str
@@ -96,7 +97,7 @@ class StackReview:
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
-        """The effects of the plan, the most severe first; without a base only names that are taken."""
+        """The effects of the plan, the most severe first; without a base only conflicts."""
         if self.head is None:
             return (_REMOVED,)
         if self.result is None:
@@ -113,7 +114,7 @@ class StackReview:
 
     @cached_property
     def wrong_settings(self) -> tuple[WrongSetting, ...]:
-        """The settings that keep the stack from being planned, each with its line in the stack file."""
+        """The invalid settings that make the plan fail, each with its line in the stack file."""
         return wrong_settings(self.error, self.stack_file) if self.error and self.stack_file else ()
 
     @property
@@ -134,7 +135,7 @@ class StackReview:
 
     @property
     def protected(self) -> tuple[Diagnostic, ...]:
-        """Protected resources that the plan would delete or replace: an update refuses all of it."""
+        """Protected resources that the plan would delete or replace; an update with this plan fails."""
         errors = self.result.errors if self.result is not None else []
         return tuple(sorted((item for item in errors if item.protected), key=lambda item: item.urn))
 
@@ -173,7 +174,7 @@ class StackReview:
 
     @cached_property
     def counts(self) -> dict[Op, int]:
-        """How many resources each operation concerns."""
+        """The number of changed resources by operation, without components and the stack."""
         ops = [step.op for step in self.changes]
         return {op: ops.count(op) for op in Op if op in ops}
 
@@ -184,7 +185,7 @@ class StackReview:
 
     @cached_property
     def costs(self) -> Costs | None:
-        """The monthly cost after the change; None if it is not billed or not known."""
+        """The monthly cost after the change; None if the stack is not billed or the cost is unknown."""
         return _costs(self.head) if self.billed else None
 
     @cached_property
@@ -193,7 +194,7 @@ class StackReview:
 
     @cached_property
     def capacity(self) -> tuple[CapacityChange, ...]:
-        """The capacity numbers that change against the base; none of a stack that is removed as a whole."""
+        """The capacity numbers that differ from the base; empty for a removed stack."""
         if self.base is None or self.head is None or self.error:
             return ()
         before, after = (
@@ -204,7 +205,7 @@ class StackReview:
 
     @cached_property
     def load_forecast(self) -> LoadForecast | None:
-        """The change in the load that a deployed stack carries; None if sizes are equal or not known."""
+        """The change of the load forecast of a billed stack; None if sizes are equal or unknown."""
         if not self.capacity or not self.billed or self.base is None or self.head is None:
             return None
         before, after = self.base.result, self.head.result
@@ -221,7 +222,7 @@ class StackReview:
 
 @dataclass(frozen=True)
 class Review:
-    """All stacks of a change, or the `error` instead; `commit` is "" outside a repository."""
+    """The reviews of all stacks, or an `error` instead; `commit` is "" outside a git repository."""
 
     stacks: tuple[StackReview, ...] = ()
     ref: str = ""
@@ -240,7 +241,7 @@ class Review:
         return (*self.shared, *map(self._caused, found)), unevaluated
 
     def _caused(self, item: Finding) -> Finding:
-        """`item` with the changed setting that causes it, where one does."""
+        """Return `item` with the changed setting that causes it, if one does."""
         for stack in self.stacks:
             if stack.stack not in item.stacks or stack.stack_file is None:
                 continue
@@ -272,7 +273,7 @@ class Review:
 
     @cached_property
     def withheld(self) -> tuple[Finding, ...]:
-        """Findings of the base's rules that the rules of the change do not make, or only as advice."""
+        """Findings that the base's rules report and the changed rules do not, or with a lower level."""
         found, _ = gather(
             item.base_evaluated.result
             for item in self.stacks
@@ -285,7 +286,7 @@ class Review:
             stacks = tuple(
                 stack
                 for stack in item.stacks
-                # A text may be reworded: a finding is missing where there are fewer on the same subject.
+                # Compare counts per subject: a change may reword the message of a finding.
                 if len(subjects[_subject(item), stack]) > len(made.get((_subject(item), stack), ()))
                 and item.message not in made.get((_subject(item), stack), ())
             )
@@ -295,7 +296,7 @@ class Review:
 
     @property
     def weakened(self) -> bool:
-        """Whether a rule is removed, disabled, relaxed or configured in another way than at the base."""
+        """Whether a rule of the base is removed, disabled, relaxed or configured differently."""
         return bool(self.rule_changes or self.withheld)
 
     @property
@@ -310,7 +311,7 @@ class Review:
     def exit_code(self) -> int:
         """0 clean, 3 a mandatory policy is violated, 4 only the rules are weaker, 1 or 2 something failed.
 
-        A base that cannot be planned counts for nothing: it must not fail the change that repairs it.
+        A base that cannot be planned does not affect the code: it must not fail the change that fixes it.
         """
         if self.error is not None:
             return self.error.exit_code
@@ -332,11 +333,11 @@ def review(
 ) -> Review:
     """Plan the work tree for `stacks` (by default all), compared with `ref` if given.
 
-    The base's program is carried out on rehearsal clouds in a state of its own, and the work tree's is
-    planned against that, as an engine would. If the base cannot be planned, the work tree's program is
-    planned from nothing. If the policy pack or its configuration differ from the base's, the base's rules
-    are evaluated on the same plan too. One stack's failure does not hide another's. `head` is the commit to
-    name as the change, by default the one that is checked out. Raises InputError for invalid refs.
+    The program of the base is run on simulated providers in a temporary state, and the program of the work
+    tree is planned against that state. If the base cannot be planned, the work tree is planned as a new
+    stack. If the policy pack or its configuration differ, the plan is evaluated by the base's rules too. A
+    stack that fails does not stop the others. `head` is the commit to name as the change, by default the
+    checked-out one. Raises InputError for invalid refs.
     """
     began = time.monotonic()
     if not ref:
@@ -489,7 +490,7 @@ def _reviewed(
             changed = changed_settings(before, declared_)
             undeployed = before.machine is None and not billed
     except InputError:
-        billed = True  # its own error is reported instead
+        billed = True  # the stack file is invalid, which the plan reports
     return StackReview(stack, head, base, billed, base_error, base_evaluated, path, changed, undeployed)
 
 

@@ -14,7 +14,7 @@ Written by `make docs` from the command line itself, which prints the same with 
 
 
 def tree() -> dict[str, TyperCommand]:
-    """Every command by the words that call it, without the program's name: `preview`, `state export`."""
+    """Return every command by its name without `kingdom`, such as `preview` or `state export`."""
     return dict(_walk(typer.main.get_command(app), ""))
 
 
@@ -27,7 +27,7 @@ def _walk(command: object, prefix: str) -> Iterator[tuple[str, TyperCommand]]:
 
 
 def options(command: TyperCommand) -> set[str]:
-    """Options of the command, `--help` included."""
+    """Return the options of the command, including `--help`."""
     found = (item for item in command.params if isinstance(item, TyperOption))
     return {word for option in found for word in (*option.opts, *option.secondary_opts)} | {"--help"}
 
@@ -56,7 +56,7 @@ def _row(parameter: object) -> str | None:
 
 
 def _cell(text: str | None, default: object) -> str:
-    """Text of a table cell on one line, with the default if it is a number or text."""
+    """Return the text of a table cell on one line, with the default if it is a number or text."""
     cell = " ".join((text or "").split()).replace("|", "\\|").replace("<", "\\<")
     if isinstance(default, str | int) and not isinstance(default, bool):
         cell += f" (default `{default}`)"

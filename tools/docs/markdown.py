@@ -1,4 +1,4 @@
-"""The documents of the repository, read for what can be checked in them."""
+"""Read blocks, links, anchors and tables of the repository's Markdown documents, for tests."""
 
 import re
 from collections.abc import Iterator

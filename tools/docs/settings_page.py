@@ -45,7 +45,7 @@ def _rows(prefix: str, model: Schema, definitions: dict[str, Schema]) -> Iterato
 
 
 def _row(key: str, field: Schema, definitions: dict[str, Schema]) -> Iterator[tuple[str, str, str]]:
-    """One row, or those of what the field holds. NAME stands for a key that the stack file chooses."""
+    """Yield the row of a plain field, or the rows of an object's fields. NAME stands for an arbitrary key."""
     model = _resolve(field, definitions)
     held = model.get("additionalProperties") or next(iter(model.get("patternProperties", {}).values()), None)
     what = _cell(str(field.get("description") or model.get("description", "")))
@@ -63,13 +63,13 @@ def _row(key: str, field: Schema, definitions: dict[str, Schema]) -> Iterator[tu
 
 
 def _nullable(model: Schema, definitions: dict[str, Schema]) -> Schema | None:
-    """The section of a field that is a section or null."""
+    """Return the object schema of a field that is an object or null; None for any other field."""
     found = [_resolve(choice, definitions) for choice in model.get("anyOf", [])]
     return next((choice for choice in found if "properties" in choice), None)
 
 
 def _resolve(field: Schema, definitions: dict[str, Schema]) -> Schema:
-    """The definition that a field refers to, merged with the field's own keys."""
+    """Return the field's schema, with a reference replaced by its definition."""
     reference = field.get("$ref")
     if reference is None:
         return field
@@ -77,7 +77,7 @@ def _resolve(field: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _allowed(model: Schema) -> str:
-    """Allowed values of a field in words."""
+    """Return the allowed values of a field as text."""
     if "enum" in model:
         return ", ".join(f"`{value}`" for value in model["enum"])
     if "const" in model:
@@ -98,5 +98,5 @@ def _allowed(model: Schema) -> str:
 
 
 def _cell(text: str) -> str:
-    """On one line, and without what would end a table's cell."""
+    """Return the text on one line, with escaped pipes."""
     return " ".join(text.split()).replace("|", "\\|")

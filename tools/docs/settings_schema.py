@@ -26,7 +26,7 @@ def settings_schema() -> str:
     config: dict[str, Any] = {}
     required: list[str] = []
     for name, section in program["properties"].items():
-        if name.endswith(":"):  # a namespace of its own, its settings flat
+        if name.endswith(":"):  # a namespace besides `kingdom:`; each setting has a key
             model = program["$defs"][section["$ref"].rsplit("/", 1)[-1]]
             config |= {f"{name}{key}": value for key, value in model["properties"].items()}
             required += [f"{name}{key}" for key in model["required"]]
@@ -52,7 +52,7 @@ def settings_schema() -> str:
                 "type": "object",
                 "required": required,
                 "properties": config,
-                # Keys of other namespaces belong to others; a misspelt one of ours is an error.
+                # Other namespaces, such as `gcp:`, accept any key.
                 "patternProperties": {"^(?!kingdom:|rehearsal:)[a-z][a-z0-9-]*:": True},
                 "additionalProperties": False,
             },

@@ -1,4 +1,4 @@
-"""Modules whose faults cost most, their tests, and samples of their mutants."""
+"""Modules under mutation testing, their tests, and samples of their mutants."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AREAS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def modules(areas: Sequence[str]) -> list[str]:
-    """Modules of the areas (default: all), relative to the repository."""
+    """Return the modules of the areas (default: all), relative to the repository."""
     found = {
         path.relative_to(ROOT).as_posix()
         for area in areas or AREAS
@@ -46,7 +46,7 @@ def modules(areas: Sequence[str]) -> list[str]:
 
 
 def area_of(path: str) -> str:
-    """The area of a module."""
+    """Return the area of a module."""
     return next(area for area in AREAS if path in modules([area]))
 
 
@@ -59,9 +59,9 @@ def draw(areas: Sequence[str], sample: int, seed: int) -> list[Mutant]:
 
 
 def suites_of(path: str) -> list[list[str]]:
-    """Test files of a module in stages: its mirrored test, then the other tests of the mirrored folder.
+    """Return the test files of a module in stages: its mirrored test, then the others of the mirrored folder.
 
-    Subfolders mirror other modules. Of the other tests, those that name the module are first.
+    Subfolders are not included. Of the other files, those that import the module are first.
     """
     module = Path(path)
     folder = ROOT / "tests" / module.parent
@@ -76,7 +76,7 @@ def suites_of(path: str) -> list[list[str]]:
 
 
 def marker_expression() -> str:
-    """The markers of the quick tests without other systems: `SUITE` of the Makefile, not the slow ones."""
+    """Return the marker expression of quick tests that need no other system: `SUITE` of the Makefile."""
     found = re.search(r"^SUITE := (.+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     if found is None:
         raise ValueError("Makefile: no line `SUITE := <marker expression>`")

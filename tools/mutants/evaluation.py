@@ -1,4 +1,4 @@
-"""Outcome of a mutant: recorded before, or from the stages of its tests."""
+"""Evaluate a mutant: use its recorded outcome, or run its tests in stages."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class BrokenTestsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Measured seconds of test files: of their collection, and of each test."""
+    """Measured seconds of test files without a mutant: of the collection and of each test."""
 
     collection: float
     durations: Mapping[str, float]
 
 
 class MutationTesting:
-    """Evaluates mutants with a runner, and reads and adds records.
+    """Evaluates mutants with a runner and records the outcomes.
 
-    Records of new outcomes refer to the files of the runner's copy: those in `root` may change meanwhile.
+    Digests of new outcomes are of the files in the runner's copy, since those in `root` may have changed.
     """
 
     def __init__(self, runner: Runner, records: Records, root: Path = ROOT) -> None:
@@ -81,7 +81,7 @@ class MutationTesting:
         return self._runner.run(tests, mutant=mutant, durations=durations, collection=collection)
 
     def _preload(self, path: str) -> None:
-        """Import what the tests of a module's folder import, once per folder."""
+        """Import the third-party modules that the tests of a module's folder import, once per folder."""
         files = sorted(file for stage in suites_of(path) for file in stage)
         folder = Path(files[0]).parent.as_posix()
         if folder not in self._preloaded:
@@ -92,7 +92,7 @@ class MutationTesting:
             self._preloaded.add(folder)
 
     def _stage(self, files: tuple[str, ...]) -> _Stage:
-        """Test files, measured without a mutant."""
+        """Return the measured seconds of test files, from records where possible. Raises BrokenTestsError."""
         if files not in self._stages:
             baselines = [self._baseline(file) for file in files]
             durations = {test: seconds for item in baselines for test, seconds in item.durations.items()}
@@ -112,14 +112,14 @@ class MutationTesting:
 
 
 def _tests_digest(root: Path, mutant: Mutant, killed_by: str | None) -> str:
-    """A digest of the test file that killed a mutant, or of all its test files."""
+    """Return the digest of the test file that killed a mutant, or of all its test files if it survived."""
     files = [file for stage in suites_of(mutant.path) for file in stage]
     killing = (killed_by or "").partition("::")[0]
     return digest(root, [killing] if killing in files else files)
 
 
 def _sources(root: Path) -> list[str]:
-    """Files that the duration of a test may depend on: all that are copied except tests and tools."""
+    """Return the files that the duration of a test may depend on: all copied ones except tests and tools."""
     files = (
         file
         for name in COPIED

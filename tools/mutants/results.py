@@ -54,11 +54,11 @@ class Records:
         self._baselines = {item["file"]: Baseline(**item) for item in self._lines(_BASELINES)}
 
     def outcome(self, mutant: Mutant) -> MutantOutcome | None:
-        """The last recorded outcome of a mutant, also of changed sources or tests."""
+        """Return the last recorded outcome of a mutant, even if sources or tests changed since."""
         return self._outcomes.get(mutant.key)
 
     def baseline(self, file: str, digest: str) -> Baseline | None:
-        """The baseline of a test file; None if the file or a source changed since."""
+        """Return the baseline of a test file; None if the file or a source changed since."""
         found = self._baselines.get(file)
         return found if found is not None and found.digest == digest else None
 
@@ -83,7 +83,7 @@ class Records:
 
 
 def digest(root: Path, files: Iterable[str]) -> str:
-    """A digest of the names and contents of files, relative to `root`."""
+    """Return a digest of the names and contents of files, relative to `root`."""
     found = hashlib.blake2b(digest_size=16)
     for name in sorted(files):
         found.update(f"{name}\0".encode())

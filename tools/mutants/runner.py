@@ -81,7 +81,10 @@ class TestRun:
 
 
 class Runner:
-    """A context manager: `copy` exists inside, and no process and no file of it remains after it."""
+    """Runs tests in a temporary copy of the repository.
+
+    A context manager: on exit it removes the copy and kills the processes that tests left.
+    """
 
     def __init__(self, root: Path = ROOT, copied: Sequence[str] = COPIED) -> None:
         self._root = root
@@ -208,7 +211,7 @@ class Runner:
                     number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler
                 )
             options = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-o", "timeout=0"]
-            # The preloaded modules of plugins have no assertions of tests.
+            # pytest warns that it cannot rewrite assertions in preloaded plugins, which have none.
             options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
             plugins = [option for plugin in _PLUGINS for option in ("-p", plugin)]
             place = f"--basetemp={self._folder / 'pytest'}"

@@ -26,7 +26,7 @@ def parsed(text: Any) -> Any:
 
 
 def is_equal(old: Any, new: Any, key: str = "schema") -> bool:
-    """Return whether two schemas are the same table: the order of columns and synonyms do not matter."""
+    """Return whether two schemas are equal, regardless of column order and of synonymous types."""
     match old, new:
         case list(), list():
             if len(old) != len(new):
@@ -44,10 +44,10 @@ def is_equal(old: Any, new: Any, key: str = "schema") -> bool:
 
 
 def is_changeable(old: Any, new: Any, *, external: bool, top: bool = True) -> bool:
-    """Return whether the table of the schema `old` becomes one of the schema `new` in place.
+    """Return whether an update in place can change the schema `old` of a table to `new`.
 
-    `external` is whether its data are external; `top` is whether the schemas are those of the table itself,
-    and not of a record in it.
+    `external` is true for a table with external data. `top` is true for the columns of the table itself,
+    false for the fields of a record column.
     """
     match old, new:
         case list(), list():
@@ -64,7 +64,7 @@ def _are_columns_changeable(
     added, dropped = after.keys() - before.keys(), before.keys() - after.keys()
     if any(after[name].get("mode") == "REQUIRED" for name in added):
         return False
-    # Dropped and added columns together may be a column that is renamed.
+    # A dropped and an added column may be one column that was renamed, which needs a new table.
     if dropped and (external or not top or added):
         return False
     return all(

@@ -1,8 +1,8 @@
-"""Violations of the providers' own rules in a resource's inputs, each with its path.
+"""Checks of a resource's inputs against the rules of its provider; each violation has a path.
 
-Required properties are not among the rules: the SDK declares them, for exactly its provider's version.
-Unknown values satisfy every rule, as they do in a provider's validation before the plan. A value that is a
-secret is checked and never quoted.
+Required properties are checked with the types instead, because the SDK of the same version declares them.
+Unknown values satisfy every rule, as in a provider's validation before the plan. Secret values are checked,
+but no message contains them.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ _VALUE_RULES: Final = ("enum", "min", "max", "patterns", "min_length", "max_leng
 
 @dataclass(frozen=True)
 class _Scope:
-    """An object being checked: its Terraform path, its values, its attributes by name, its position.
+    """The object that is checked, or one that contains it.
 
-    `computed`: the provider computes the object, or one around it, if it is absent; the SDK declares no
-    property in such an object as required.
+    `path` is its Terraform path and `position` its path in the inputs; `attributes` are by Pulumi name.
+    `computed` is true if the provider computes the object, or a containing one, when it is absent; the SDK
+    declares no property in such an object as required.
     """
 
     path: str
@@ -38,13 +39,13 @@ class _Scope:
 
 @dataclass(frozen=True)
 class _ApiProblem(Problem):
-    """A violation that the API detects and the provider does not."""
+    """A violation that the provider accepts and the API refuses."""
 
 
 def violations(mapped: MappedType, inputs: Mapping[str, Any], provider: str, api: str) -> Iterator[Problem]:
-    """Yield violations that the `provider` or the `api` would refuse; each reason ends with its name.
+    """Yield violations that the `provider` or the `api` would report; each reason ends with its name.
 
-    Labels are accepted, as the provider accepts them: see :func:`refused_labels`.
+    Labels are not among them, because the provider sends them unchecked: see :func:`refused_labels`.
     """
     for found in _object(_Scope("", inputs, mapped.attributes, ()), ()):
         source = f"the {api}" if isinstance(found, _ApiProblem) else provider
@@ -63,7 +64,7 @@ def refused_labels(mapped: MappedType, inputs: Mapping[str, Any], api: str) -> I
 def _maps_at(
     attributes: Mapping[str, Attribute], values: Any, steps: Sequence[str], position: Path
 ) -> Iterator[tuple[Mapping[str, Any], Path]]:
-    """Yield the maps at a Terraform path, each with its position; all values in a secret are secret."""
+    """Yield each map at a Terraform path with its position. Values inside a secret are marked as secret."""
     if isinstance(values, Secret):
         values = values.element
         if isinstance(values, Mapping):
@@ -146,7 +147,7 @@ def _plain(attribute: Attribute, facts: Mapping[str, Any], value: Any, path: Pat
 
 
 def _labels(rules: Mapping[str, Any], labels: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    """Violations of the API's rules for labels: each at its key, too many of them at the labels."""
+    """Yield violations of the API's rules for labels, at the label's key or, for their number, at the map."""
     yield from _count(rules, labels, path)
     for key, value in labels.items():
         plain, secret = value, isinstance(value, Secret)
@@ -207,10 +208,10 @@ def _single(facts: Mapping[str, Any], items: Any) -> bool:
 
 
 def _is_set(attribute: Attribute | None, value: Any) -> bool:
-    """Whether a value is set for the provider: an empty object is a block without arguments, which counts.
+    """Whether the provider treats a value as set.
 
-    An empty list of blocks has none. An empty list of plain values is a value, as every list is of a
-    provider that uses the plugin framework.
+    An empty object is a block without arguments and counts as set. An empty list of blocks does not, except
+    for a provider that uses the plugin framework. An empty list of plain values does.
     """
     while isinstance(value, Secret):
         value = value.element
@@ -244,7 +245,7 @@ def _references(
 def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:
     """Yield violations of "exactly one of" and "at least one of", once per group.
 
-    Too many are reported at every member that is set, none at the object that needs one of them.
+    If several members of "exactly one of" are set, each of them is reported; if none is set, the object is.
     """
     facts = attribute.facts
     for kind in ("exactly_one_of", "at_least_one_of"):
@@ -295,7 +296,7 @@ def _attribute(scopes: tuple[_Scope, ...], path: str) -> Attribute | None:
 
 
 def _nearest(scopes: tuple[_Scope, ...], path: str) -> _Scope:
-    """Return the innermost object around the checked value that the path passes through."""
+    """Return the innermost of `scopes` that contains the attribute at `path`; the outermost is first."""
     for scope in reversed(scopes):
         if not scope.path or path.startswith(f"{scope.path}."):
             return scope

@@ -1,4 +1,4 @@
-"""Replacements that a provider's plan code requires for some changes of an attribute only.
+"""Attributes for which only some changes replace the resource, as the provider's plan code decides.
 
 Read in terraform-provider-google-beta, August 2026: `ForceNewIf`, `ForceNewIfChange` and
 `ResourceDiff.ForceNew` in the `CustomizeDiff` of each resource.
@@ -14,7 +14,7 @@ from typing import Any, Final
 from rehearsal.providers.constraints import bigquery_schema
 from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 
-# Whether a change between two known values replaces the resource with the new inputs; None is absent.
+# (before, after, new inputs) -> whether the change replaces the resource; an absent value is None.
 Condition = Callable[[Any, Any, Mapping[str, Any]], bool]
 _ATTACHMENT: Final = "/serviceAttachments/"
 _SQL: Final = "gcp:sql/databaseInstance:DatabaseInstance"
@@ -23,9 +23,9 @@ _REDIS_VERSION: Final = re.compile(r"REDIS_(\d+)_(\d+)")
 
 
 def replaces_on_condition(token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether the change at `path` is one for which the provider's plan code requires a new resource.
+    """Return whether the provider's plan code requires a new resource for the change at `path`.
 
-    A value that is not known yet requires none, as in the provider's plan.
+    As in the provider, a change from or to an unknown value does not.
     """
     for attribute, condition in _CONDITIONS.get(token, ()):
         names = tuple(step for step in path if isinstance(step, str))
@@ -39,14 +39,14 @@ def replaces_on_condition(token: str, path: Path, old: Mapping[str, Any], new: M
 
 
 def _shrinks_without_growth(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`diskSizeCutomizeDiff`, of an instance whose disk does not grow by itself."""
+    """`diskSizeCutomizeDiff`, for an instance without automatic storage increase."""
     return _smaller(before, after, inputs) and _at(inputs, ("settings", "diskAutoresize")) is False
 
 
 def is_same_value(token: str, path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether the provider takes different values at `path` as equal (`DiffSuppressFunc`)."""
+    """Return whether the provider treats the two values at `path` as equal (`DiffSuppressFunc`)."""
     if token == _SQL and path == ("settings", "diskSize"):
-        # A disk that grows by itself may be larger than declared (`diskSizeCutomizeDiff`).
+        # With automatic storage increase a disk may be larger than declared (`diskSizeCutomizeDiff`).
         before, after = (_at(unwrap(dict(one)), ("settings", "diskSize")) for one in (old, new))
         grows = _at(unwrap(dict(new)), ("settings", "diskAutoresize"))
         return _smaller(before, after, new) and grows not in (False, UNKNOWN)
@@ -54,7 +54,7 @@ def is_same_value(token: str, path: Path, old: Mapping[str, Any], new: Mapping[s
         return False
     before, after = _at(unwrap(dict(old)), ("schema",)), _at(unwrap(dict(new)), ("schema",))
     if after is None:
-        return True  # computed: what is no longer declared stays as it is
+        return True  # a computed attribute keeps its value when it is no longer declared
     return UNKNOWN not in (before, after) and bigquery_schema.is_equal(
         bigquery_schema.parsed(before), bigquery_schema.parsed(after)
     )
@@ -92,12 +92,12 @@ def _disabled(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
 
 
 def _switched_off(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isBeenEnabled`, of an attribute that stays as it is where it is no longer declared."""
+    """`isBeenEnabled`, for an attribute that keeps its value when it is no longer declared."""
     return before is True and after is False
 
 
 def _other_primary(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isSwitchoverFromOldPrimarySide`: only a primary that becomes a replica gets one in place."""
+    """`isSwitchoverFromOldPrimarySide`: only a switchover to a replica adds a primary in place."""
     return after is not None and before != after and not (before is None and _is_replica(inputs))
 
 

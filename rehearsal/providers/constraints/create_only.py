@@ -1,4 +1,4 @@
-"""Changes of attributes that can be set at creation only: the provider refuses them, and replaces nothing."""
+"""Attributes that can be set at creation only. A later change is an error, not a replacement."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def _object(attributes: Mapping[str, Attribute], new: Any, old: Any, path: Path)
 
 
 def _is_changed(attribute: Attribute, after: Any, before: Any) -> bool:
-    """Whether the provider sees another value: absent, a computed one stays as it is.
+    """Whether the provider sees a change. A computed attribute keeps its value when it is no longer declared.
 
-    `initial` is the value that an absent one has from its creation on.
+    The fact `initial` is the value of an attribute that was not declared at creation.
     """
     initial = attribute.facts.get("initial")
     before = initial if before is None else before

@@ -1,8 +1,8 @@
 """Enumerations and defaults that bridged SDKs declare in documentation only.
 
-The patterns are narrow on purpose. A set is used only if its sentence ends with it, so that "Valid values are
-`A` (the default) and others" yields nothing: a missed set leaves a typing error unreported, a wrong one would
-refuse a correct program.
+The patterns are narrow on purpose: a missed set leaves a misspelled value unreported, a wrong set would
+refuse a correct program. For example, a set counts only if the sentence ends with it, so that "Valid values
+are `A` (the default) and others" yields nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SETS: Final = (
     re.compile(rf"Possible values:\s*\[\s*({_LIST})\s*\]"),
     re.compile(rf"Available values:\s*({_LIST})\s*{_END}"),
 )
-# Kubernetes: "Possible enum values:" and then one " - `"A"` explanation" a line.
+# Kubernetes: "Possible enum values:" and then lines such as " - `"A"` explanation".
 _KUBERNETES_SET: Final = re.compile(r"Possible enum values:((?:\s*-\s*`\"[^`\"]*\"`[^\n]*)+)")
 _KUBERNETES_ITEM: Final = re.compile(r"(?:^|\n|\s)-\s*`\"([^`\"]*)\"`")
 _WORD: Final = re.compile(r"""[`"]+([^`"]+)[`"]+""")
@@ -42,7 +42,7 @@ def closed_set(doc: str) -> tuple[str, ...]:
 
 
 def _plain(word: str) -> str:
-    # Cloudflare's generated pages turn `a_b_c` into `a*b*c`, having read the underscores as emphasis.
+    # Cloudflare's generator treats underscores as Markdown emphasis and writes `a*b*c` for `a_b_c`.
     return word.replace("*", "_").replace("\\_", "_") if word.strip("*") else word
 
 

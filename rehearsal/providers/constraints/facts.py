@@ -1,8 +1,8 @@
 """Facts about the attributes of provider resources, read from ``<package>.jsonl`` one type at a time.
 
-The files are written by ``tools/provider_facts.py``. Their first line names the provider and the month in
-which the facts were measured; each further line is a Terraform type and its attributes by path. The files
-``<package>_api.jsonl`` have the same form: rules of the APIs, read in their reference documentation.
+``tools/provider_facts.py`` writes the files. The first line names the provider and the month in which the
+facts were measured; each further line is a Terraform type and its attributes by path. The files
+``<package>_api.jsonl`` have the same form and contain rules from the reference documentation of the APIs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def source(package: str) -> Source:
 
 @cache
 def api(package: str) -> str:
-    """Return the name of the API whose rules are known beside those of a package's provider."""
+    """Return the name of the API that a package's provider calls, for messages."""
     return str(json.loads(_lines(f"{package}_api")[""])["source"])
 
 

@@ -1,4 +1,4 @@
-"""Formats that providers parse a value in: times, durations, addresses, members of a policy."""
+"""Formats of text values: times, durations, networks, labels, principals of a policy."""
 
 from __future__ import annotations
 

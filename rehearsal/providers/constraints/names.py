@@ -2,8 +2,8 @@
 
 A property is the attribute's name in camel case, in the plural for a list or set of more than one item
 (`pkg/tfbridge/names.go`). A type token is ``<package>:<module>/<name>:<Name>``, and the Terraform type is
-the module and the name, or the name alone. Properties without a match are left out: see
-:func:`unmapped`.
+the module and the name, or the name alone. Properties without a matching attribute have no facts:
+:func:`unmapped` lists them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _RENAMED: Final = facts.FOLDER / "renamed_types.json"
 class Attribute:
     """An attribute under its Pulumi `name`, with its Terraform `path` and its `facts`.
 
-    `framework` is whether its provider uses the plugin framework: there, a requirement of replacement on
-    an object covers what is in it; with the older SDK, each attribute has its own.
+    `framework` is true for a provider that uses the plugin framework: there, ``force_new`` of an object
+    applies to everything in it; with the older SDK, each nested attribute has its own.
     """
 
     name: str
@@ -87,8 +87,8 @@ def terraform_type(token: str) -> str | None:
 def _candidates(module: str, name: str) -> Iterator[str]:
     """Yield the Terraform names, without the provider's prefix, that may belong to a module and a name.
 
-    The name alone is one only where it has the module in it already, and in the module of the resource
-    hierarchy: `dataform/folder` is not `google_folder`.
+    The name without the module counts only if it starts with the module, and for types at the root and of
+    the resource hierarchy: `organizations/folder` is `google_folder`, `dataform/folder` is not.
     """
     if module not in ("", "index"):
         yield module + name

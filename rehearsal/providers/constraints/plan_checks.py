@@ -1,6 +1,6 @@
-"""Refusals of a provider's own code while it plans: rules over several attributes (`CustomizeDiff`).
+"""Errors that a provider's code returns while it plans: rules over several attributes (`CustomizeDiff`).
 
-Read in terraform-provider-google-beta, August 2026; each check names the function that it follows.
+Source: terraform-provider-google-beta, August 2026; each check names the function that it follows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MANAGED_ONLY: Final = (
 def refused_plans(
     token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any], provider: str
 ) -> Iterator[Problem]:
-    """Yield the reasons for which a plan with known `inputs` is refused.
+    """Yield the errors that the provider returns for a plan with `inputs`; unknown values are valid.
 
     `olds` are the former inputs; they are empty for a new resource.
     """
@@ -221,7 +221,7 @@ def _names(links: Any) -> set[str]:
 def _cluster(inputs: Mapping[str, Any]) -> Found:
     """`containerClusterSurgeSettings…`, `…NodeVersionRemoveDefault…`, `…SkipNodePoolRefresh…`."""
     if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
-        yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is about that pool"
+        yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is of that pool"
     if inputs.get("skipNodePoolRefresh") is True and inputs.get("nodePools") not in (None, UNKNOWN, []):
         yield ("skipNodePoolRefresh",), "must not be true where nodePools is set; use NodePool resources"
     at: Any = inputs

@@ -1,8 +1,8 @@
 """Changes that replace a resource, by ``force_new`` of the provider's attributes.
 
-With Terraform's plugin framework a replacement that an object requires covers everything in it. With the
-older SDK a block's ``force_new`` is about its presence and number only, and each attribute in it has its own
-(`schemaMap.diffList` of terraform-plugin-sdk).
+With Terraform's plugin framework, ``force_new`` of an object applies to every change inside it. With the
+older SDK, ``force_new`` of a block applies when blocks are added or removed, and each attribute in it has its
+own (`schemaMap.diffList` of terraform-plugin-sdk).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def is_default(mapped: MappedType, path: Path, old: Mapping[str, Any], new: Mapp
 
 
 def _at(mapped: MappedType, path: Path) -> tuple[Attribute | None, bool]:
-    """Return the attribute at `path`, and whether an object around it requires replacement of its content."""
+    """Return the attribute at `path`, and whether a containing object replaces the resource on any change."""
     attributes, found, covered = mapped.attributes, None, False
     for step in path:
         if isinstance(step, int):

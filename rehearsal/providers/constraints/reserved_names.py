@@ -1,19 +1,18 @@
-"""Names that stay taken after their resource was deleted, so that it cannot be created again with them.
+"""Names that stay reserved after their resource was deleted, so that no new resource can have them.
 
 ``reserved_names.json`` lists the types by token:
 
 | key | meaning |
 | --- | --- |
-| `name` | properties that identify the resource within its project, the outer one first |
-| `days` | for how long the name stays taken; absent: permanently |
-| `restore` | how the former resource is used again |
-| `never_deleted` | names of resources that exist in every project, and that the provider only configures |
-| `source` | documentation or report that states it |
+| `name` | properties that identify the resource within its project, that of the parent first |
+| `days` | how many days the name stays reserved; absent: permanently |
+| `restore` | how to restore the former resource, for messages |
+| `never_deleted` | names of resources that exist in every project and that the provider only configures |
+| `source` | URL of the documentation or the report |
 
-Not among them: Firebase's apps, which the provider deletes at once (`immediate` in
-`resourceFirebaseAndroidAppDelete`), App Check's configurations, which exist as long as their app, and
-instances of Cloud SQL, whose names can be used again at once
-(https://cloud.google.com/sql/docs/postgres/delete-instance).
+These types are not listed: Firebase apps, which the provider deletes immediately (`immediate` in
+`resourceFirebaseAndroidAppDelete`); App Check configurations, which exist as long as their app; and Cloud SQL
+instances, whose names can be reused immediately (https://cloud.google.com/sql/docs/postgres/delete-instance).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _DATA: Final = Path(__file__).with_suffix(".json")
 
 @dataclass(frozen=True)
 class ReservedName:
-    """A type whose names stay taken: properties that identify it, duration in days, remedy and source."""
+    """An entry of the list; `days` is None if names of the type stay reserved permanently."""
 
     properties: tuple[str, ...]
     days: int | None
@@ -42,13 +41,13 @@ class ReservedName:
 
     @property
     def duration(self) -> str:
-        """For how long the name stays taken, as text."""
+        """How long the name stays reserved, as text."""
         return "permanently" if self.days is None else f"for {self.days} days"
 
     def of(self, inputs: Mapping[str, Any]) -> str | None:
-        """Return the name in plain `inputs`, with that of its parent before a slash.
+        """Return the name in plain `inputs`, as ``parent/name`` if the type has a parent.
 
-        None if it is not known yet, or is never deleted.
+        Return None if it is unknown, or if the resource exists in every project.
         """
         parts = [inputs.get(name) for name in self.properties]
         if not all(isinstance(part, str) and part and part is not UNKNOWN for part in parts):
@@ -59,7 +58,7 @@ class ReservedName:
 
 @cache
 def reserved_names() -> Mapping[str, ReservedName]:
-    """Return the types whose names stay taken, by type token."""
+    """Return the types whose names stay reserved, by type token."""
     types = json.loads(_DATA.read_text(encoding="utf-8"))["types"]
     return {
         token: ReservedName(
@@ -74,9 +73,9 @@ def reserved_names() -> Mapping[str, ReservedName]:
 
 
 def recreated_name(token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> str | None:
-    """Return why a replacement by a resource with the same name fails; None where it does not.
+    """Return why a replacement with the same name fails; None if the name changes or can be reused.
 
-    Both sets of inputs are plain. A resource in another location or project is another one.
+    `inputs` and `olds` are plain. The names of different projects and locations are independent.
     """
     reserved = reserved_names().get(token)
     name = reserved.of(inputs) if reserved else None

@@ -15,7 +15,7 @@ _SHOWN: Final = 12  # values of an enumeration that a message lists
 def value_faults(
     facts: Mapping[str, Any], value: Any, *, ignore_case: bool = False
 ) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield why the provider refuses `value`, and the allowed values for a suggestion."""
+    """Yield each violation of the rules in `facts`: the reason, and the allowed values for a suggestion."""
     text = _text(value)
     if (values := facts.get("enum")) is not None:
         allowed = [_text(one) for one in values]
@@ -72,7 +72,7 @@ def _range(min_value: Any, max_value: Any) -> str:
 
 
 def listed(values: Sequence[str]) -> str:
-    """Return values in quotes for a message, truncated if there are many; the empty text is left out."""
+    """Return `values` quoted and separated by commas, the first 12 if there are more; "" is left out."""
     shown = [f'"{one}"' for one in values if one]
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     return ", ".join(shown[:_SHOWN]) + more
@@ -97,5 +97,5 @@ def _number(value: Any) -> float | None:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    r"""Convert a pattern of Go to one of Python: ``\\z`` ends the text, and ``(?P<`` is the same."""
+    r"""Compile a regular expression of Go, which writes ``\\z`` for the end of the text."""
     return re.compile(pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))

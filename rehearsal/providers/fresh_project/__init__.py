@@ -1,8 +1,8 @@
 """Obstacles to a first deployment: the state of a new project, and the order of creation in it.
 
 A new Google project has most APIs disabled, no service agents, small quotas and a network called ``default``.
-The checks read the plan of creating a stack from nothing, with its dependencies, so that a violation of the
-order is found every time, not only in a race of two requests.
+The checks read the dependencies in the plan of a new stack, so they find a missing dependency every time; in
+a real deployment it fails only if the requests happen in the wrong order.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["FreshProject", "Obstacle", "obstacles"]
 def obstacles(
     project: FreshProject, planned: Sequence[ResourceState], created: Sequence[ResourceState] = ()
 ) -> list[Obstacle]:
-    """Return the obstacles to a first deployment, and settings that every later update changes again.
+    """Return the obstacles to a first deployment, and settings that every later update would change again.
 
-    `planned` are the resources of the plan, in which values of resources to be created are unknown; `created`
-    are the same resources after a rehearsal, in which they are known.
+    `planned` are the resources of a preview, with unknown values; `created` are the same resources after a
+    rehearsed deployment, with known values.
     """
     plan = CreationPlan.of(planned)
     known = CreationPlan.of(created or planned)

@@ -1,18 +1,18 @@
-"""Types, settings, values and numbers of rules that the plan of a Cloudflare zone does not include.
+"""Check resources against the plan of a Cloudflare zone: types, settings, values and numbers of rules.
 
-``cloudflare_plans.jsonl`` has a header line with its source, and then one entitlement a line:
+``cloudflare_plans.jsonl`` has a header line with its source and one line per entitlement:
 
 | key | meaning |
 | --- | --- |
 | `type` | type token of the resource |
-| `where` | top-level properties and the values that they must have for the entitlement to apply |
-| `path` | property with the restricted value, with `*` for the items of a list; absent: the type itself |
+| `where` | condition: top-level properties and the values that they must have |
+| `path` | restricted property, with `*` for the items of a list; absent: the resource itself |
 | `plan` | the lowest plan that includes it |
-| `values`, `matches` | only these values, or texts that match the expression, need the plan |
-| `max`, `min` | bounds by plan: of a number, or of the number of items of a list |
+| `values`, `matches` | the plan is needed only for these values, or for texts that match this expression |
+| `max`, `min` | bounds by plan, of a number or of the number of items in a list |
 | `except` | values that the bounds do not apply to |
-| `counts` | `characters`: the bounds are of the length of a text |
-| `error` | number of the error that Cloudflare returns, if it is known |
+| `counts` | `characters`: the bounds apply to the length of a text |
+| `error` | code of the error that Cloudflare returns, if known |
 | `source` | page of Cloudflare's documentation |
 """
 
@@ -46,9 +46,9 @@ def entitlements() -> Mapping[str, tuple[Entitlement, ...]]:
 
 
 def refused(plan: str, type_: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a zone on `plan` refuses of a resource: the failure, and the remedy.
+    """Yield (failure, remedy) for each part of a resource that `plan` does not include.
 
-    Unknown values are accepted.
+    Unknown values are valid.
     """
     for item in entitlements().get(type_, ()):
         if any(inputs.get(name) not in values for name, values in item.get("where", {}).items()):
@@ -100,7 +100,7 @@ def _out_of_bounds(item: Entitlement, plan: str, inputs: Mapping[str, Any]) -> I
 
 
 def _values(value: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the known values at a path, each with the path that leads to it."""
+    """Yield (path, value) for each known value that the steps, with `*` for any index, lead to."""
     if value is None or value is UNKNOWN:
         return
     if not steps:

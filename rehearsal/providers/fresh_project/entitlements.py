@@ -14,7 +14,7 @@ from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _NETWORK: Final = "gcp:compute/network:Network"
-# GKE release notes of 2026-08-31, and of the version that introduced the kind.
+# First GKE versions with a feature or kind, from the release notes.
 _FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
@@ -73,7 +73,7 @@ def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def features(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield features of manifests that not every version allowed by `minMasterVersion` has."""
+    """Yield manifests that use a feature newer than the lowest version that `minMasterVersion` allows."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
         if not isinstance(version, str) or version is UNKNOWN:
@@ -100,13 +100,13 @@ def _names(value: Any, name: str) -> bool:
 
 
 def _lowest(version: str) -> tuple[int, ...]:
-    """Return the lowest version that a text allows, as numbers: "1.37" is 1.37.0-gke.0."""
+    """Return the lowest version that matches `version`, as four numbers: "1.37" gives (1, 37, 0, 0)."""
     numbers = [int(one) for one in re.findall(r"\d+", version)]
     return tuple((*numbers, 0, 0, 0, 0)[:4])
 
 
 def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
-    """Settings that a Cloudflare plan does not include, and values that Cloudflare stores in another form."""
+    """Yield settings that the Cloudflare plan does not include, and values that Cloudflare normalizes."""
     for urn, inputs in plan.of_type(*cloudflare_plans.entitlements()):
         for reason, remedy in cloudflare_plans.refused(project.plan, plan.resources[urn].type, inputs):
             yield Obstacle(urn, reason, remedy)
@@ -138,7 +138,7 @@ def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield resources that a destroy cannot delete.
 
-    The peering of managed services outlives its last instance.
+    Google releases the peering of managed services only some time after its last instance was deleted.
     """
     for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
         if inputs.get("deletionPolicy") != "ABANDON":

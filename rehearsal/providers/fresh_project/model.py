@@ -17,7 +17,7 @@ ENABLED_AT_CREATION: Final = frozenset(
 )
 # Without it a project cannot be read, so the runbook enables it with the first command.
 ENABLED_BY_HAND: Final = frozenset({"cloudresourcemanager"})
-# The lowest that reports of new projects name (terraform-google-kubernetes-engine#1795).
+# The lowest values reported for new projects (terraform-google-kubernetes-engine#1795).
 DEFAULT_QUOTAS: Final[Mapping[str, int]] = {"CPUS": 24, "N2D_CPUS": 24, "N2_CPUS": 24, "SSD_TOTAL_GB": 250}
 
 
@@ -35,11 +35,11 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class FreshProject:
-    """The accounts before the first deployment.
+    """The cloud accounts before the first deployment.
 
-    `quotas` are those of the region, raised where the runbook's step has been done; `plan` is that of the
-    Cloudflare zone; `taken` names what an earlier deployment left behind in the same project, as
-    ``<type>::<name>``, or ``<type>::<parent>/<name>`` where a parent is part of the name
+    `enabled` are the enabled Google APIs. `quotas` are the granted quotas of the region by name. `networks`
+    are the existing networks. `plan` is the plan of the Cloudflare zone. `taken` lists names that an earlier
+    deployment reserved in the project, as ``<type>::<name>`` or ``<type>::<parent>/<name>``
     (`rehearsal/providers/constraints/reserved_names.json`).
     """
 
@@ -51,7 +51,7 @@ class FreshProject:
 
     @classmethod
     def of_stack(cls, config: Mapping[str, str]) -> FreshProject:
-        """The accounts of a stack: `config` maps full keys to text, structured values as JSON."""
+        """Read plan and quotas from a stack's `config`, in which structured values are JSON text."""
         edge = json.loads(config.get("kingdom:edge", "{}"))
         granted = json.loads(config.get("quotas:granted", "{}"))
         return cls(quotas={**DEFAULT_QUOTAS, **granted}, plan=str(edge.get("plan", "pro")))
@@ -67,7 +67,7 @@ class CreationPlan:
 
     @classmethod
     def of(cls, resources: Sequence[ResourceState]) -> CreationPlan:
-        """The plan of these resources; components and providers are there for their dependencies."""
+        """Return the plan of these resources, including components and providers, which have dependencies."""
         return cls(
             {item.urn: item for item in resources},
             {item.urn: unwrap(dict(item.inputs)) for item in resources if item.custom},
@@ -82,7 +82,7 @@ class CreationPlan:
     def before(self, urn: str) -> frozenset[str]:
         """Return the URNs of everything that exists before the resource is created."""
         if urn not in self._before:
-            self._before[urn] = frozenset()  # a cycle cannot be declared; this ends one anyway
+            self._before[urn] = frozenset()  # ends the recursion in a cycle, which a program cannot declare
             found: set[str] = set()
             resource = self.resources.get(urn)
             if resource is not None:
@@ -96,5 +96,5 @@ class CreationPlan:
 
 
 def _provider_of(resource: ResourceState) -> tuple[str, ...]:
-    """The URN in a reference to a provider, which is the URN, two colons and the id."""
+    """Return the URN of a resource's provider; a provider reference is ``<urn>::<id>``."""
     return (resource.provider.rpartition("::")[0],) if resource.provider else ()

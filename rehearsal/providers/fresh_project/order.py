@@ -12,7 +12,7 @@ from rehearsal.pulumi.properties import UNKNOWN
 _SERVICE: Final = "gcp:projects/service:Service"
 _IDENTITY: Final = "gcp:projects/serviceIdentity:ServiceIdentity"
 _GOOGLE_APIS: Final = ".googleapis.com"
-# APIs of SDK modules whose names differ.
+# APIs by SDK module, where the names differ.
 _API_OF_MODULE: Final = {
     "folder": "cloudresourcemanager",
     "kms": "cloudkms",
@@ -33,7 +33,7 @@ _AGENT: Final = re.compile(r"serviceAccount:service-\d+@([a-z-]+)\.iam\.gservice
 _AGENT_OF_API: Final = {"compute-system": "compute", "container-engine-robot": "container"}
 _STORAGE_AGENT: Final = "gs-project-accounts"
 _API_OF_AGENT: Final = {"cloud-redis": "redis"}
-# Resources whose creation takes minutes, longer than App Check needs to recognize an app.
+# Types whose creation takes minutes, which is longer than App Check needs to recognize a new app.
 _SLOW: Final = frozenset(
     {
         "gcp:container/cluster:Cluster",
@@ -58,7 +58,7 @@ def api_of(type_: str) -> str | None:
 
 
 def apis(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
-    """A resource whose API is not enabled before it: the API returns 403, `SERVICE_DISABLED`."""
+    """Yield resources whose API is not enabled before them: it would return 403, `SERVICE_DISABLED`."""
     enabling = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_SERVICE)
     }
@@ -75,7 +75,7 @@ def apis(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
-    """A grant to a service agent that does not exist yet: IAM returns 400, `does not exist`."""
+    """Yield grants to a service agent that does not exist yet: IAM would return 400, `does not exist`."""
     identities = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_IDENTITY)
     }
@@ -112,7 +112,7 @@ def _members(inputs: dict[str, Any]) -> Iterator[str]:
 
 
 def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
-    """`webp` before `polish`: Cloudflare returns error 1020 (terraform-provider-cloudflare#495)."""
+    """Yield `webp` if it is set before `polish`: error 1020 (terraform-provider-cloudflare#495)."""
     settings = {
         inputs.get("settingId"): (urn, inputs)
         for urn, inputs in plan.of_type("cloudflare:index/zoneSetting:ZoneSetting")
@@ -129,9 +129,10 @@ def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def app_check(plan: CreationPlan) -> Iterator[Obstacle]:
-    """App Check right after its app: it does not recognize the app for up to 30 seconds.
+    """Yield App Check configurations that are created immediately after their app.
 
-    The examples of the provider sleep in between (`firebase_app_check_play_integrity_config`).
+    App Check does not recognize a new app for up to 30 seconds; the provider's examples sleep before the
+    configuration (`firebase_app_check_play_integrity_config`).
     """
     for urn in plan.inputs:
         type_ = plan.resources[urn].type

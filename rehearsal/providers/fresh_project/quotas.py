@@ -17,13 +17,13 @@ _DEFAULT_ZONES: Final = 3
 _DEFAULT_MACHINE: Final = "e2-medium"
 _DEFAULT_DISK_GB: Final = 100
 _SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
-# Families that count towards the quota of the oldest one.
+# Machine families without a CPU quota of their own, which count towards `CPUS`.
 _COMMON_FAMILIES: Final = frozenset({"e2", "n1", "f1", "g1"})
 
 
 @dataclass(frozen=True)
 class Need:
-    """One quota: what the region grants, and what is needed at first and with every pool at its maximum."""
+    """The use of one quota: granted in the region, needed at first, needed with every pool at its maximum."""
 
     quota: str
     granted: int
@@ -68,7 +68,7 @@ def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obst
 
 
 def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the nodes of a pool in the region at creation and at most, with surge nodes of upgrades."""
+    """Return the nodes of a pool in all zones: at creation, and at most, with surge nodes of upgrades."""
     zones = len(inputs.get("nodeLocations") or ()) or _DEFAULT_ZONES
     scaling = inputs.get("autoscaling") or {}
     initial = _whole(inputs.get("initialNodeCount") or inputs.get("nodeCount"), 1) * zones
@@ -81,9 +81,9 @@ def _nodes(inputs: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _used(config: Mapping[str, Any], nodes: int) -> dict[str, int]:
-    """Quotas that a number of nodes use.
+    """Return the quota use of `nodes` nodes: CPUs and SSD storage in GB.
 
-    Spot nodes count towards the same quotas unless they have quotas of their own.
+    Spot nodes count like others: they use the same quotas unless the project has preemptible quotas.
     """
     machine = str(config.get("machineType") or _DEFAULT_MACHINE)
     family = machine.partition("-")[0]

@@ -12,9 +12,9 @@ from rehearsal.providers.outputs import Place
 
 Make = Callable[[str, Mapping[str, Any], Place], dict[str, Any]]
 
-# Public addresses come from the benchmarking range (RFC 2544), which no route leads to.
+# Public addresses are from the benchmarking range (RFC 2544), which is not routed on the internet.
 _PUBLIC: Final = "198.18.0.0/15"
-# Managed services get addresses that a typical address plan does not use.
+# Addresses of managed services are from a range that typical address plans do not use.
 _MANAGED: Final = "10.192.0.0/10"
 
 
@@ -244,12 +244,12 @@ def firebase_app(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str,
 
 
 def named_by_id(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Return types whose `name` is their full resource name."""
+    """Return the outputs of a type whose `name` is its full resource name, which is also its id."""
     return {"name": id_}
 
 
 def numbered(id_: str, inputs: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    """Return types whose `name` is their full resource name with the project's number."""
+    """Return the outputs of a type whose `name` is its full resource name with the project's number."""
     return {"name": id_.replace(f"projects/{place.project}/", f"projects/{number_of(place.project)}/", 1)}
 
 

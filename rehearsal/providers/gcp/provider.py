@@ -16,7 +16,7 @@ from rehearsal.providers.gcp.types import ID_TEMPLATES
 from rehearsal.providers.schema import resource_type
 from rehearsal.pulumi.properties import UNKNOWN
 
-# Identifying properties of types without facts.
+# Properties whose change replaces a resource, for types without measured facts.
 _IDENTITY: Final = ("name", "project", "location", "region", "zone")
 _ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
@@ -46,7 +46,7 @@ class Google(Cloud):
             "digits": fake_values.digits(19, seed),
             "hex": fake_values.hexadecimal(16, seed),
             "uuid": fake_values.uuid(seed),
-            # A secret's next version has another number, which must not be relied on.
+            # Not 1, 2, 3: programs must not rely on the numbers of secret versions.
             "version": str(fake_values.number(1, 9_999, seed)),
             "appId": _app_id(token, number_of(place.project), seed),
         } | {name: str(value) for name, value in inputs.items() if isinstance(value, (str, int))}

@@ -1,11 +1,10 @@
-"""Google Cloud types: formats of their ids.
+"""Formats of the ids of Google Cloud resources, by type token.
 
-Read in the Terraform provider (hashicorp/terraform-provider-google, August 2026): the templates of
-`ReplaceVars` and `SetId`. The Firebase types are those of its beta twin. Which properties only a new resource
-can change is measured from the provider: see `rehearsal/providers/constraints`.
+Source: the templates of `ReplaceVars` and `SetId` in hashicorp/terraform-provider-google, August 2026, and
+for Firebase in terraform-provider-google-beta.
 
-`{number}` is the project's number; `{digits}`, `{hex}`, `{uuid}`, `{version}` and `{appId}` are what the
-cloud assigns.
+`{number}` is the project's number; `{digits}`, `{hex}`, `{uuid}`, `{version}` and `{appId}` stand for values
+that the cloud assigns; other placeholders are inputs.
 """
 
 from __future__ import annotations

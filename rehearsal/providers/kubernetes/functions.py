@@ -21,7 +21,7 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED
 from rehearsal.providers.outputs import Place
 
-_SECONDS: Final = 60.0  # timeout of rendering
+_SECONDS: Final = 60.0  # timeout of `kustomize build` and `helm template`
 
 
 def decode_yaml(args: dict[str, Any], place: Place) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _IMMUTABLE: Final[Mapping[str, tuple[Path, ...]]] = {
     "Service": (("spec", "loadBalancerClass"),),
     "StorageClass": (("reclaimPolicy",), ("volumeBindingMode",)),
 }
-# Fields that the server fills in: declaring the same value, or leaving it out, changes nothing.
+# Defaults of the API server: an absent field has this value.
 _DEFAULTS: Final[Mapping[tuple[str, Path], Any]] = {
     ("Job", ("spec", "completionMode")): "NonIndexed",
     ("PersistentVolumeClaim", ("spec", "volumeMode")): "Filesystem",
@@ -37,7 +37,7 @@ _DEFAULTS: Final[Mapping[tuple[str, Path], Any]] = {
 
 
 def refused_changes(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """Yield why the API server refuses the update of an object of `kind` in place, one reason a field."""
+    """Yield the API server's error for each immutable field that differs between two objects of `kind`."""
     before, after = unwrap(dict(old)), unwrap(dict(new))
     for path in _IMMUTABLE.get(kind, ()):
         default = _DEFAULTS.get((kind, path))

@@ -10,7 +10,7 @@ from rehearsal.providers.kubernetes.values import given, items, mapping, opened
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
 
-# Each amount is at most that of the next one.
+# In ascending order: each amount must not exceed the next.
 _ORDER: Final = ("min", "defaultRequest", "default", "max")
 
 

@@ -58,7 +58,7 @@ _TARGET_VALUES: Final = {
 
 
 def object_problems(kind: str, inputs: Mapping[str, Any]) -> Found:
-    """Problems of the contents of an object of `kind`, one of the API server's own."""
+    """Yield problems of an object of `kind`; kinds without a check, such as custom ones, have none."""
     check = _CHECKS.get(kind)
     if check is not None and opened(inputs.get("spec")) is not UNKNOWN:
         yield from check(inputs)
@@ -79,7 +79,7 @@ def _integer(value: Any) -> int | None:
 
 
 def _count_or_percent(value: Any, path: Path, *, up_to_all: bool = True) -> Found:
-    """A number of at least 0, or a percentage; `up_to_all`: of at most 100 %."""
+    """Check a number of at least 0 or a percentage, which `up_to_all` limits to 100 %."""
     value = opened(value)
     if (number := _integer(value)) is not None:
         if number < 0:
@@ -125,7 +125,7 @@ def _stateful_set(inputs: Mapping[str, Any]) -> Found:
     template = dict(mapping(_at(inputs, *_TEMPLATE)))
     claims = [_at(claim, "metadata", "name") for claim in items(spec.get("volumeClaimTemplates"))]
     volumes = items(template.get("volumes"))
-    named = {_at(volume, "name") for volume in volumes}  # a claim replaces a volume of its name
+    named = {_at(volume, "name") for volume in volumes}  # a claim replaces the volume of the same name
     added = [claim for claim in claims if claim is UNKNOWN or (claim is not None and claim not in named)]
     template["volumes"] = [*volumes, *({"name": claim} for claim in added)]
     yield from pod_problems(template, _TEMPLATE, ("Always",))
@@ -138,7 +138,7 @@ def _daemon_set(inputs: Mapping[str, Any]) -> Found:
         surge, unavailable = opened(rolling.get("maxSurge", 0)), opened(rolling.get("maxUnavailable", 1))
         none = [value in (0, "0%") for value in (surge, unavailable)]
         if UNKNOWN not in (surge, unavailable) and none[0] == none[1]:
-            reason = "and maxUnavailable: exactly one of them is 0 (maxUnavailable is 1 by default)"
+            reason = "exactly one of maxSurge and maxUnavailable must be 0 (maxUnavailable is 1 by default)"
             yield problem((*path, "rollingUpdate", "maxSurge"), reason)
 
 
@@ -232,7 +232,7 @@ def _service(inputs: Mapping[str, Any]) -> Found:
 
 
 def port_name_as_label(name: Any, path: Path) -> Found:
-    """A problem of a service port's name, which is a DNS label."""
+    """Check the name of a service port, which must be a DNS label."""
     known = isinstance(name, str) and name is not UNKNOWN
     if known and (len(name) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", name)):
         yield problem(path, f"{name!r} is not a DNS label: lower-case letters, digits, hyphens")
@@ -372,7 +372,7 @@ def _network_policy(inputs: Mapping[str, Any]) -> Found:
 
 
 def _last_port(port: Mapping[str, Any], path: Path) -> Found:
-    """The end of a range of ports, which begins with a number."""
+    """Check `endPort`, which requires a numeric `port` that it is not less than."""
     first, last = opened(port.get("port")), _integer(port.get("endPort"))
     if last is None or first is UNKNOWN:
         return
@@ -403,7 +403,7 @@ def _within(inner: str, outer: str) -> bool:
     try:
         first, second = ipaddress.ip_network(inner, strict=False), ipaddress.ip_network(outer, strict=False)
     except ValueError:
-        return True  # reported where it stands
+        return True  # `_network` reports the malformed one
     return first.version == second.version and first != second and first.subnet_of(second)  # type: ignore[arg-type]
 
 

@@ -100,7 +100,7 @@ def selector_problems(selector: Any, path: Path) -> Iterator[Problem]:
 
 
 def _expressions(expressions: Any, path: Path, *, compares: bool = False) -> Iterator[Problem]:
-    """`compares`: whether labels are compared as numbers too, as those of nodes are."""
+    """Yield problems of expressions; `compares` allows `Gt` and `Lt`, which only node selectors have."""
     operators = (*_WITH_VALUES, *_WITHOUT_VALUES, *(_WITH_ONE_VALUE if compares else ()))
     for number, expression in enumerate(items(expressions)):
         if not isinstance(expression, Mapping):
@@ -116,4 +116,4 @@ def _expressions(expressions: Any, path: Path, *, compares: bool = False) -> Ite
         elif operator in _WITHOUT_VALUES and count:
             yield problem((*at, "values"), f"must not be set where operator is {operator}")
         elif compares and operator in _WITH_ONE_VALUE and count != 1:
-            yield problem((*at, "values"), f"has one value where operator is {operator}")
+            yield problem((*at, "values"), f"must have one value where operator is {operator}")

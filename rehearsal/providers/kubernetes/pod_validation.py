@@ -72,7 +72,7 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
 
 
 def _lifecycles(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    """Handlers of the containers, and pauses before the end that are longer than the time for it."""
+    """Check lifecycle handlers: one action each, and no `sleep` longer than the termination grace period."""
     grace = opened(spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE_SECONDS))
     for number, container in enumerate(items(spec.get("containers"))):
         for event, handler in mapping(mapping(container).get("lifecycle")).items():
@@ -90,12 +90,12 @@ def _lifecycles(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def _volumes(spec: Mapping[str, Any], path: Path) -> Iterator[Problem | str]:
-    """The names of a pod's volumes, and what is wrong with them."""
+    """Yield the names of a pod's volumes, "*" for each unknown one, and problems of the volumes."""
     seen: set[str] = set()
     for number, volume in enumerate(items(spec.get("volumes"))):
         at = (*path, "volumes", number)
         if not isinstance(volume, Mapping):
-            yield "*"  # not known: every mount may belong to it
+            yield "*"  # any mount may refer to an unknown volume
             continue
         name = opened(volume.get("name"))
         if isinstance(name, str) and name is not UNKNOWN:

@@ -69,7 +69,7 @@ class Kubernetes(Cloud):
     def _named_release(
         self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """A Helm release has a name and a namespace of its own, and no metadata."""
+        """Return the inputs of a Helm release with a name and a namespace, which are not in metadata."""
         named = {**inputs}
         if named.get("name") is None:
             named["name"] = olds.get("name") or (
@@ -134,7 +134,7 @@ class Kubernetes(Cloud):
         outputs = {**inputs, "apiVersion": inputs.get("apiVersion", group), "kind": inputs.get("kind", kind)}
         declared = resource_type(token)
         if preview:
-            # As in a dry run on the server: the object is known, values that the cluster assigns are not.
+            # As in a server-side dry run: declared fields are known, values that the cluster assigns are not.
             if declared is not None and "status" in declared.outputs:
                 outputs.setdefault("status", UNKNOWN)
             return self._marked(declared, outputs) if declared else outputs
@@ -234,7 +234,7 @@ def _servers(config: Mapping[str, Any]) -> Any:
 
 
 def _release(inputs: dict[str, Any], *, preview: bool) -> dict[str, Any]:
-    """Outputs of a Helm release: its chart's objects are not rendered."""
+    """Return the outputs of a Helm release. The objects of its chart are not rendered."""
     if preview:
         return {**inputs, "status": UNKNOWN, "resourceNames": UNKNOWN, "manifest": UNKNOWN}
     status = {

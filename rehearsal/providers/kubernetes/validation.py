@@ -26,7 +26,7 @@ from rehearsal.providers.validation import (
 )
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, parse_path
 
-# The API server takes no text for a number, nor a number for text.
+# Unlike the Terraform bridge, the API server does not convert between text and numbers.
 RULES: Final = Rules(coerces=False)
 
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -49,17 +49,17 @@ _LIMIT_RANGE_MAPS: Final = frozenset({"default", "defaultRequest", "max", "min",
 
 
 def is_numeric_quantity(found: Problem) -> bool:
-    """Whether a problem of type is a quantity written as a number, which the API server accepts."""
+    """Whether a type problem is about a quantity that is a number, which the API server accepts."""
     path = parse_path(found.path)
     *_, holder, name = ("", "", *(part for part in path if isinstance(part, str)))
-    # The value of an environment variable is text, under the same key as the quantities of metrics.
+    # The key `value` is text in an environment variable and a quantity in a metric.
     is_text = name == "value" and holder in _VARIABLES
     is_quantity = holder in _QUANTITY_MAPS | _LIMIT_RANGE_MAPS or (name in _QUANTITIES and not is_text)
     return is_quantity and found.reason.startswith("expected a string, got the number ")
 
 
 def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield differences from the declared type; of a custom resource, only metadata has a type."""
+    """Yield differences from the declared type. In a custom resource only the metadata is checked."""
     declared = declared_inputs(token)
     if declared is not None:
         for found in check_object(declared, inputs, RULES):
@@ -69,7 +69,7 @@ def type_problems(token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
     if not _may_be_custom(token):
         yield problem((), f'unknown resource type "{token}": the installed SDK of kubernetes has no such')
         return
-    # A custom resource: its definition is in the cluster, so only fields that every object has are typed.
+    # The definition of a custom resource is in the cluster, so only the common fields can be checked.
     for key, right in zip(("apiVersion", "kind"), kind_of(token), strict=True):
         if inputs.get(key) not in (None, UNKNOWN, right):
             yield problem((key,), f'expected "{right}", by the resource type')
@@ -198,8 +198,8 @@ def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
         yield from _walk(item, below, kind)
 
 
-_COLLECTIONS: Final = (dict, list, Mapping)  # dict is a Mapping, but found ten times as fast
-# The last names of the paths whose values are a closed set.
+_COLLECTIONS: Final = (dict, list, Mapping)  # dict is redundant, but its check is ten times as fast
+# The last component of each key in CLOSED.
 _CLOSED_KEYS: Final = frozenset(name.rpartition(".")[2] for name in CLOSED)
 
 

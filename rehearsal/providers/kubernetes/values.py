@@ -1,4 +1,4 @@
-"""Access to the values of an object, which may be secret or not known, and rules of one value."""
+"""Read values that may be secret or unknown, and check single values."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MAX_PORT: Final = 65_535
 
 
 def opened(value: Any) -> Any:
-    """`value` without the mark of a secret."""
+    """Return `value` without its secret wrapper."""
     while isinstance(value, Secret):
         value = value.element
     return value
 
 
 def items(value: Any) -> list[Any]:
-    """The items of a list without the mark of secrets; none where it is not known."""
+    """Return the items of a list without secret wrappers; none if the list is unknown or absent."""
     value = opened(value)
     return [opened(item) for item in value] if isinstance(value, list) else []
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """The properties of an object; none where it is not known."""
+    """Return the properties of an object; none if it is unknown or absent."""
     value = opened(value)
     return value if isinstance(value, Mapping) else {}
 
@@ -45,7 +45,7 @@ def given(value: Any) -> bool:
 
 
 def known_text(value: Any) -> str | None:
-    """A text that is known, else None."""
+    """Return a known text, else None."""
     value = opened(value)
     return value if isinstance(value, str) and value is not UNKNOWN else None
 
@@ -53,7 +53,7 @@ def known_text(value: Any) -> str | None:
 def numbers(
     holder: Mapping[str, Any], path: Path, bounds: Mapping[str, int], max_value: int | None = None
 ) -> Iterator[Problem]:
-    """Problems of integers below their bound, or above `max_value`."""
+    """Yield problems of integers below their minimum in `min_values`, or above `max_value`."""
     for name, low in bounds.items():
         value = opened(holder.get(name))
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -64,14 +64,14 @@ def numbers(
 
 
 def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str, ...]) -> Iterator[Problem]:
-    """A problem where a text is not one of `allowed`."""
+    """Yield a problem if the known text `name` of `holder` is not one of `allowed`."""
     value = opened(holder.get(name))
     if isinstance(value, str) and value is not UNKNOWN and value not in allowed:
         yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
 
 
 def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
-    """A problem of a port: a number out of range, or a text that is not a port's name."""
+    """Yield a problem of a port: a number out of range, or a text that is not a valid port name."""
     value = opened(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if not min_port <= value <= MAX_PORT:
@@ -81,7 +81,7 @@ def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
 
 
 def port_name(value: Any, path: Path) -> Iterator[Problem]:
-    """A problem of a port's name (`IsValidPortName`)."""
+    """Yield a problem if a known text is not a valid port name (`IsValidPortName`)."""
     value = opened(value)
     if not isinstance(value, str) or value is UNKNOWN:
         return

@@ -1,1 +1,1 @@
-"""The contents of a plan: effects, capacity, costs, values, settings and their digest."""
+"""Changes in a plan: effects, capacity, costs, load forecast, values and settings; and the plan's digest."""

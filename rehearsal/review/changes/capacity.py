@@ -15,7 +15,7 @@ _POOL: Final = "_POOL"
 
 @dataclass(frozen=True)
 class CapacityChange:
-    """One number, before and after; empty where there is none."""
+    """One capacity number before and after the change, as text; "" where it does not exist."""
 
     what: str
     before: str
@@ -25,7 +25,7 @@ class CapacityChange:
 def capacity(stack: Stack) -> dict[str, str]:
     """Return every capacity number of the stack by its name: replicas first, sizes of data stores last.
 
-    The names of objects contain their namespace, since another one may have an object of the same name.
+    Names of objects include the namespace, because other namespaces may have objects of the same name.
     """
     found: dict[str, str] = {}
     for kind, read in _OBJECTS.items():

@@ -13,7 +13,7 @@ _CENT = 0.005  # smaller differences are not visible after rounding
 
 @dataclass(frozen=True)
 class Position:
-    """One cost item before and after; a side is (0, 0) if it is absent."""
+    """One cost item before and after the change, each as (minimum, maximum); (0, 0) if it is absent."""
 
     resource: str
     what: str
@@ -35,7 +35,7 @@ def positions(before: Costs | None, after: Costs | None) -> tuple[Position, ...]
             (old.minimum, old.maximum) if old else (0.0, 0.0),
             (new.minimum, new.maximum) if new else (0.0, 0.0),
         )
-        # A row with equal sides is left out.
+        # Leave out items whose amounts are displayed as equal.
         if span(*position.before) != span(*position.after):
             found.append(position)
     found.sort(key=lambda item: (-abs(item.after[1] - item.before[1]), item.resource, item.what))
@@ -49,9 +49,9 @@ def span(minimum: float, maximum: float) -> str:
 
 
 def delta(before: Costs, after: Costs) -> str:
-    """Return one sign and number: the change at the maximum scale, or at the minimum if only that changes.
+    """Return the change at the maximum scale, or at the minimum scale if only that changes.
 
-    ``+340``; ``±0`` if nothing changes.
+    The text has a sign, such as ``+340``; it is ``±0`` if nothing changes.
     """
     low, high = after.minimum - before.minimum, after.maximum - before.maximum
     change = high if abs(high) >= _CENT else low
@@ -61,7 +61,7 @@ def delta(before: Costs, after: Costs) -> str:
 
 
 def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
-    """Return why resources are in no sum, and their names; the most frequent reason first."""
+    """Return (reason, names) of the resources without a price, the most frequent reason first."""
     reasons = Counter(item.why for item in costs.unpriced)
     return [
         (why, sorted(name_of(item.urn) for item in costs.unpriced if item.why == why))
@@ -70,7 +70,7 @@ def unpriced(costs: Costs) -> list[tuple[str, list[str]]]:
 
 
 def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
-    """Return regions whose prices are used for others, and the resources priced by them."""
+    """Return (region, names) of the resources that are priced as in another region, by that region."""
     regions = sorted({line.stand_in for line in costs.lines if line.stand_in})
     return [
         (region, sorted({name_of(line.urn) for line in costs.lines if line.stand_in == region}))
@@ -79,7 +79,7 @@ def stand_ins(costs: Costs) -> list[tuple[str, list[str]]]:
 
 
 def _keyed(costs: Costs | None) -> dict[tuple[str, int], Line]:
-    """Return the lines by resource and position, since their texts contain the numbers that change."""
+    """Return the lines by resource and position; their texts contain the numbers that change."""
     keyed: dict[tuple[str, int], Line] = {}
     seen: Counter[str] = Counter()
     for line in costs.lines if costs is not None else ():

@@ -17,10 +17,10 @@ from rehearsal.pulumi.urn import name_of, type_of
 class Weight(IntEnum):
     """Severity of an effect; the most severe comes first."""
 
-    CONFLICT = 0  # the cloud refuses it
+    CONFLICT = 0  # the cloud refuses the change
     LOSS = 1  # data or traffic is lost
-    INTERRUPTION = 2  # a part is unavailable or replaced for some time
-    RESTART = 3  # a part restarts without an interruption
+    INTERRUPTION = 2  # a component is temporarily unavailable or is replaced
+    RESTART = 3  # a component restarts without an interruption
     HINT = 4
 
 
@@ -82,7 +82,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         "the load balancer at the edge", "the service cannot be reached by its name"
     ),
 }
-# By type: changed paths, and what follows from them.
+# By type: patterns of changed paths, with the weight and the text of their effect.
 _UPDATES: Final[Mapping[str, tuple[tuple[str, Weight, str], ...]]] = {
     "gcp:redis/instance:Instance": (
         (
@@ -116,7 +116,7 @@ _UPDATES: Final[Mapping[str, tuple[tuple[str, Weight, str], ...]]] = {
 }
 _POD_TEMPLATE: Final = re.compile(r"spec\.template\b.*")
 _WORKLOADS: Final = ("Deployment", "StatefulSet", "DaemonSet")
-# The input that is the resource's name in the cloud, and what the name is unique in.
+# Inputs with the resource's name in the cloud, where it is not `name`.
 _NAMES: Final = {
     "gcp:artifactregistry/repository:Repository": "repositoryId",
     "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": "workloadIdentityPoolId",
@@ -124,7 +124,7 @@ _NAMES: Final = {
     "gcp:secretmanager/secret:Secret": "secretId",
     "gcp:serviceaccount/account:Account": "accountId",
 }
-# Grants name the resource that they belong to.
+# The `name` of a grant is that of the resource that it applies to, so it need not be unique.
 _GRANT: Final = re.compile(r"(?i)iam(member|binding|policy)$")
 _SCOPES: Final = (
     "project", "workloadIdentityPoolId", "router", "map", "pool", "service",
@@ -132,7 +132,7 @@ _SCOPES: Final = (
     "network", "bucket", "topic", "instance", "database", "dataset", "managedZone", "parent", "type",
     "metadata.namespace",
 )  # fmt: skip
-# Elsewhere a name is a label, which several resources may have.
+# Packages whose names are unique; elsewhere a name is a label that several resources may have.
 _UNIQUE: Final = ("gcp:", "kubernetes:", "mongodbatlas:")
 
 
@@ -177,11 +177,12 @@ def _updated(steps: Iterable[Step]) -> Iterator[Effect]:
 
 
 def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> Iterator[Effect]:
-    """Yield names that exist already, and new resources that may be renamed ones."""
+    """Yield conflicts of names, and hints to deleted resources that may have been renamed."""
     new = _inputs(result.snapshot.resources)
     old = _inputs(base.snapshot.resources) if base is not None else {}
     resources = (*(base.snapshot.resources if base is not None else ()), *result.snapshot.resources)
-    # Two clusters, or projects of two providers, may have equal names. The ID of a provider may be unknown.
+    # Names are unique per provider, since providers differ in cluster or project. The URN identifies one: its
+    # ID may be unknown.
     providers = {item.urn: item.provider.rpartition("::")[0] for item in resources}
     yield from _taken_names(steps, new, old, providers)
     for step in steps:
@@ -204,7 +205,7 @@ def _collisions(steps: Sequence[Step], result: Result, base: Result | None) -> I
 def _taken_names(
     steps: Sequence[Step], new: Mapping[str, Any], old: Mapping[str, Any], providers: Mapping[str, str]
 ) -> Iterator[Effect]:
-    """Yield resources with a name that another existing or new one has."""
+    """Yield a conflict for each resource to be created whose name an existing or another new one has."""
     taken: dict[tuple[str, str, tuple[str, ...]], str] = {}
     for urn, inputs in old.items():
         name = _physical(type_of(urn), inputs)
@@ -223,14 +224,14 @@ def _taken_names(
 
 
 def _is_generated(name: str, logical: str) -> bool:
-    """Whether `name` is generated from the logical name, so that a replacement gets another one."""
+    """Whether `name` is the logical name and a random suffix, which a replacement generates again."""
     return re.fullmatch(rf"{re.escape(logical)}-[0-9a-z]{{7,8}}", name) is not None
 
 
 def _refused(step: Step, name: str, owner: str, deleted: bool) -> str:
-    """Return why the cloud refuses `name` for the resource of `step`.
+    """Return why the cloud refuses `name` for the resource of `step`, and the remedy.
 
-    `owner`, which `deleted` may remove later, has the name.
+    `owner` is the URN of the resource that has the name; `deleted` is true if the plan deletes it later.
     """
     other, why = name_of(owner), f"({name}), which is refused with 409 (already exists)"
     if owner == step.urn:
@@ -255,9 +256,9 @@ def _inputs(resources: Iterable[ResourceState]) -> dict[str, Any]:
 
 
 def _physical(type_: str, inputs: Any) -> tuple[str, ...] | None:
-    """Return the name in the cloud and its scope of uniqueness.
+    """Return the name in the cloud and the values that it must be unique within, such as the project.
 
-    None if the cloud assigns the name, or if it is unknown.
+    Return None if the cloud assigns the name, or if one of the values is unknown.
     """
     if _GRANT.search(type_):
         return None
@@ -278,7 +279,7 @@ def _at(inputs: Any, path: str) -> Any:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two resources differ in at most a name."""
+    """Whether the inputs of two resources differ in at most one property, which is a name or id."""
     if not one or not other or set(one) != set(other):
         return False
     paths = [format_path(path) for path in differences(other, one)]

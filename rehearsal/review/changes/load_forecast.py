@@ -1,4 +1,4 @@
-"""Change of the load that a stack can carry: its first limit, and its cost at the peak."""
+"""Change of a stack's load forecast: the limit that is reached first, and the cost at peak load."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rehearsal.forecast.declared import DeclaredPlatform
 
 SCENARIO: Final = "peak"
-# The calibration of `kingdom forecast`, as a path in the project that is reviewed.
+# Path of the calibration of `kingdom forecast`, relative to the reviewed project.
 CALIBRATION: Final = "rehearsal/forecast/calibration.json"
 _THOUSANDS: Final = 10_000
 
 
 @dataclass(frozen=True)
 class Carried:
-    """The first limit of a stack and the users at which it is reached, and USD an hour at the peak."""
+    """The limit that is reached first, the number of users at which it is, and USD per hour at peak load."""
 
     limit: str
     users: float
@@ -30,7 +30,7 @@ class Carried:
 
 @dataclass(frozen=True)
 class LoadForecast:
-    """The forecasts of base and change, or the `error` that prevents them. `at_users` is the peak's users."""
+    """The forecasts before and after the change, or an `error`. `at_users` is the number of users at peak."""
 
     before: Carried | None = None
     after: Carried | None = None
@@ -38,7 +38,7 @@ class LoadForecast:
     error: str = ""
 
     def text(self) -> str:
-        """Return the change in one line; "" if neither the displayed first limit nor the cost differs."""
+        """Return the change in one line; "" if neither the first limit nor the cost differs as displayed."""
         if self.error or self.before is None or self.after is None:
             return self.error
         parts = []
@@ -57,10 +57,10 @@ class LoadForecast:
 
 
 def load_forecast(name: str, root: Path, before: Stack, after: Stack) -> LoadForecast | None:
-    """Return the change of the stack `name`; None if it cannot be forecast before or after.
+    """Return the change of the forecast of the stack `name`; None if no forecast is possible for one side.
 
-    `root` is the folder of the project, whose calibration is used for both; without a usable one, an `error`
-    names the file. Closed forms only: takes milliseconds.
+    Both forecasts use the calibration of the project in the folder `root`; if its file cannot be used, the
+    result has an `error` that names it. The forecast uses closed formulas, which take milliseconds.
     """
     from rehearsal.forecast.calibration import CalibrationError, load
     from rehearsal.forecast.declared import UndeclaredError, read

@@ -1,4 +1,4 @@
-"""Digest of a plan, so that only a reviewed plan is executed."""
+"""Digest of a plan, by which an update refuses a plan that is not the reviewed one."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class PlanChangedError(KingdomError):
 class Plan:
     """The steps of a plan by URN: the operation and the digest of its inputs.
 
-    The digest is over every step but unchanged ones: operation, URN, declared inputs and changed paths.
-    Secrets and unknown values count by their path, never by their value.
+    The digest covers every step except unchanged resources: operation, URN, declared inputs, changed paths.
+    Of secrets and unknown values it covers the path only.
     """
 
     stack: str
@@ -72,7 +72,7 @@ def save(plan: Plan, path: Path) -> None:
 
 
 class Expected:
-    """The reviewed plan: a digest, or a file with all steps, which allows differences to be listed."""
+    """The reviewed plan, as a digest or as a file with all steps; with a file, differences can be listed."""
 
     def __init__(self, text: str) -> None:
         """`text` is a digest or the path of a file that ``--save-plan`` wrote. Raises InputError."""

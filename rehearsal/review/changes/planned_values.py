@@ -12,7 +12,7 @@ from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import Value
 from rehearsal.review.review import StackReview
 
-_MAX_NEW: Final = 40  # new resources with inputs; the list of a whole new stack would be too long
+_MAX_NEW: Final = 40  # new resources; if a plan has more, no inputs are listed
 _MAX_INPUTS: Final = 12  # inputs of one resource
 # Values that a cloud assigns: addresses, UUIDs, long numbers and hexadecimal ids.
 _ASSIGNED: Final = re.compile(
@@ -21,7 +21,10 @@ _ASSIGNED: Final = re.compile(
 
 
 def created_inputs(item: StackReview) -> dict[str, list[tuple[str, Value]]]:
-    """Return the inputs of new resources by URN, as paths and values; empty for a new stack."""
+    """Return (path, value) of the inputs of new resources by URN.
+
+    Empty for a new stack, or if the plan creates more than 40 resources.
+    """
     if item.result is None or item.base is None:
         return {}
     new = {step.urn for step in item.changes if step.op is Op.CREATE}
@@ -35,7 +38,7 @@ def created_inputs(item: StackReview) -> dict[str, list[tuple[str, Value]]]:
 
 
 def assigned_values(item: StackReview) -> frozenset[str]:
-    """Return values that the rehearsal generated: outputs in an assigned format that no input contains."""
+    """Return values that the rehearsal generated: addresses and ids in outputs that no input contains."""
     if item.base is None or item.base.result is None:
         return frozenset()
     found: set[str] = set()

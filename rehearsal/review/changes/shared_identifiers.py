@@ -1,4 +1,4 @@
-"""Detection of identifiers that two environments share, such as a zone, whose resources both would change."""
+"""Find identifiers that two environments share, such as a zone: both would change the same resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RULE: Final = RuleInfo(
     "Give each stack file the identifier of its own project, zone or organization.",
     ("consistency",),
 )
-# Settings whose value exists once in a cloud and belongs to one environment.
+# Settings that identify a cloud object which only one environment may manage.
 KEYS: Final = (
     "gcp:project",
     "kingdom:environment.projectNumber",
@@ -35,16 +35,13 @@ KEYS: Final = (
 
 
 def shared_identifiers(project: Project) -> tuple[Finding, ...]:
-    """Return a finding for each value that several stacks of `project` share.
-
-    Its line is that of the last of the stacks.
-    """
+    """Return a finding for each value that several stacks of `project` share, at its line in the last one."""
     stacks = []
     for name in project.stack_names():
         try:
             stacks.append(project.stack(name))
         except InputError:
-            continue  # its own plan reports the error
+            continue  # the plan of this stack reports the error
     return tuple(_findings(stacks, project.root))
 
 

@@ -16,12 +16,12 @@ from rehearsal.pulumi.project import Stack
 from rehearsal.pulumi.properties import differences
 
 _SETTING: Final = re.compile(r"^\s*(?P<key>[a-z]+:[\w.\[\]-]+)(?: = .*)?$")
-_MIN_SHARED: Final = 4  # letters of a key's word that a message must share
+_MIN_SHARED: Final = 4  # letters; shorter words of a key do not relate it to a message
 
 
 @dataclass(frozen=True)
 class WrongSetting:
-    """One wrong setting: its key, the remedy, and its line in the stack file; 0 if it is absent."""
+    """An invalid setting: its key, the remedy, and its line in the stack file; 0 if the file lacks it."""
 
     key: str
     message: str
@@ -29,9 +29,9 @@ class WrongSetting:
 
 
 def wrong_settings(error: str, path: Path) -> tuple[WrongSetting, ...]:
-    """Return the wrong settings that `error` lists, with their lines in the stack file `path`.
+    """Return the invalid settings that `error` lists, with their lines in the stack file `path`.
 
-    Empty for any other error.
+    Empty for an error that is not about settings.
     """
     if WRONG_SETTINGS.search(error) is None:
         return ()
@@ -49,7 +49,7 @@ def wrong_settings(error: str, path: Path) -> tuple[WrongSetting, ...]:
 def line_of(path: Path, key: str) -> int:
     """Return the line of the setting `key` (``kingdom:edge.port``).
 
-    If it is absent, the line of the object that lacks it; 0 for neither.
+    If the setting is absent, return the line of the object that should contain it, or 0 if there is none.
     """
     try:
         root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
@@ -101,9 +101,9 @@ def changed_settings(before: Stack | None, after: Stack) -> tuple[ChangedSetting
 
 
 def cause(changed: tuple[ChangedSetting, ...], message: str, *, only: bool) -> ChangedSetting | None:
-    """Return the changed setting that `message` is about: the message contains its value or words of its key.
+    """Return the changed setting whose value, or words of whose key, the `message` contains.
 
-    With `only`, a single changed setting is the cause of any message, because nothing else changed.
+    With `only`, nothing but settings changed: if only one did, it is the cause of every message.
     """
     for setting in changed:
         words = re.findall(r"[A-Z]?[a-z]+", setting.key.rpartition(".")[2].rpartition(":")[2])
@@ -128,10 +128,7 @@ def _decoded(value: str) -> Any:
 
 
 def _paths(old: Any, new: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield the paths at which `new` differs from `old`.
-
-    Below the top only if both are trees of the same kind.
-    """
+    """Yield the paths at which `new` differs from `old`: of changed leaves if both are objects, or lists."""
     trees = (dict, list)
     if type(old) is type(new) and isinstance(new, trees):
         yield from differences(old, new)

@@ -1,1 +1,1 @@
-"""Write a review as a comment, a log or a report."""
+"""Output formats of a review: Markdown comment, JSON, JUnit, SARIF."""

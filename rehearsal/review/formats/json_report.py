@@ -1,4 +1,4 @@
-"""A review as one JSON object, for machines. Its form is described in docs/pull-requests.md."""
+"""A review as one JSON object, for programs. Its fields are described in docs/pull-requests.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION: Final = 1
 
 
 def report(review: Review) -> dict[str, Any]:
-    """Return the whole review; nothing is left out, secrets are masked."""
+    """Return the complete review, with masked secrets."""
     return {
         "version": VERSION,
         "ok": review.exit_code == 0,

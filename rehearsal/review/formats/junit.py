@@ -17,8 +17,10 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0
 
 
 def junit(review: Review) -> str:
-    """The document. A mandatory finding is a failure, an advisory one is output of a case that passes, and a
-    rule that was not evaluated is skipped; a stack without a plan is an error.
+    """Return the document.
+
+    A mandatory finding is a failure; an advisory one is output of a case that passes. A rule that was not
+    evaluated is a skipped case. A stack without a plan is an error.
     """
     root = ET.Element("testsuites", name="kingdom preview", time=f"{review.seconds:.3f}")
     if review.error is not None:

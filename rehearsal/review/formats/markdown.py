@@ -19,14 +19,14 @@ from rehearsal.review.formats.truncation import COMMENT_LIMIT, Section, fitted
 from rehearsal.review.review import Review, StackReview, Status
 from rehearsal.review.rules.weakened import RuleChange, described
 
-MARKER: Final = "<!-- kingdom preview -->"  # by which the comment is found again
+MARKER: Final = "<!-- kingdom preview -->"  # identifies the comment, which later reviews update
 _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}
 _MARKS: Final = {Op.CREATE: "+", Op.UPDATE: "~", Op.REPLACE: "±", Op.DELETE: "-"}
 _ORDER: Final = (Op.DELETE, Op.REPLACE, Op.UPDATE, Op.CREATE)
-_FOLDED: Final = 8  # stacks whose changes are folded one by one; more are one list
-_SHOWN: Final = 3  # findings of one cause that are not folded
-_LISTED: Final = 60  # findings of one cause that are listed at all
-_ALIKE: Final = 2  # resources with the same change that are listed one by one; more are one entry
+_FOLDED: Final = 8  # maximum stacks with a folded section of changes each; more share one section
+_SHOWN: Final = 3  # maximum findings of one cause before the rest is folded
+_LISTED: Final = 60  # maximum findings of one cause, folded ones included
+_ALIKE: Final = 2  # maximum resources with an equal change that have an entry each; more share one entry
 _SIGNS: Final = {
     Weight.CONFLICT: "❌",
     Weight.LOSS: "❌",
@@ -37,7 +37,7 @@ _SIGNS: Final = {
 
 
 def markdown(review: Review, limit: int = COMMENT_LIMIT) -> str:
-    """Return the comment. Entries beyond `limit` characters are counted."""
+    """Return the comment in at most `limit` characters; entries that do not fit are counted, not listed."""
     return fitted(list(_sections(review)), limit)
 
 
@@ -60,7 +60,7 @@ def _sections(review: Review) -> Iterator[Section]:
 
 
 def _in_order(review: Review) -> list[StackReview]:
-    """Return the stacks in the order of their importance to users."""
+    """Return the stacks in the reverse order of their deployment: prod first."""
     return list(reversed(review.stacks))
 
 
@@ -119,7 +119,7 @@ def _refused(review: Review) -> Iterator[Section]:
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for item in _in_order(review):
         for one in item.protected:
-            # The message names the URN, which is another one in each stack.
+            # The URN in the message differs by stack, so that equal errors would not be merged.
             message = one.message.replace(one.urn, name_of(one.urn))
             key = (one.source, name_of(one.urn), type_of(one.urn), message)
             found.setdefault(key, []).append(item.stack)
@@ -136,7 +136,7 @@ def _refused(review: Review) -> Iterator[Section]:
 
 
 def _rules(review: Review) -> Iterator[Section]:
-    """Yield the weakened rules, which precede the findings that they would have prevented."""
+    """Yield the weakened rules, and the findings that only the base's rules report."""
     if not review.weakened:
         return
     alike: dict[tuple[str, tuple[str, ...]], list[RuleChange]] = {}
@@ -310,7 +310,7 @@ def _findings(review: Review) -> Iterator[Section]:
 
 
 def _cause(group: Sequence[Finding]) -> str:
-    """One cause: one finding, one rule on many resources, or one resource under many rules."""
+    """Return the entry of a cause: one finding, one rule on many resources, or many rules on one resource."""
     first = group[0]
     rules = list(dict.fromkeys(item.rule for item in group))
     where = f"{code(first.source)} " if first.source else ""
@@ -338,7 +338,7 @@ def _cause(group: Sequence[Finding]) -> str:
 
 
 def _some(lines: Sequence[str]) -> str:
-    """Return the first lines, with the others folded."""
+    """Return the first lines, then the others in a folded block."""
     if len(lines) <= _SHOWN + 1:
         return "".join(lines)
     rest = "".join(line.removeprefix("  ") for line in lines[_SHOWN:_LISTED])
@@ -528,7 +528,7 @@ def _change(change: PropertyChange, assigned: frozenset[str] = frozenset()) -> s
 
 
 def _marked(value: Value, assigned: frozenset[str]) -> str:
-    """Return a note on a value that only the cloud can assign and the rehearsal generated."""
+    """Return a note if `value` contains a generated value that the cloud will assign; else ""."""
     text = shown(value)
     return " (made up)" if any(one in text for one in assigned) else ""
 

@@ -1,4 +1,4 @@
-"""Escaping of untrusted text in Markdown: no markup, mention or link in it has an effect."""
+"""Escape untrusted text in Markdown, so that markup, mentions and links in it have no effect."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 from rehearsal.review.formats.truncation import clipped
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~])")
-# Text that GitHub turns into links and mentions after rendering; a zero-width character prevents it.
+# GitHub converts this text to links and mentions after rendering; a zero-width character prevents that.
 _CALLS: Final = re.compile(r"@|#|://|www\.|GH-", re.IGNORECASE)
 _NO_WIDTH: Final = "\u200b"
-WIDTH: Final = 160  # characters of one value
+WIDTH: Final = 160  # maximum characters of one value
 
 
 def code(text: str, limit: int = WIDTH) -> str:

@@ -21,10 +21,10 @@ from rehearsal.review.rules.weakened import described
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 LEVELS: Final = {"mandatory": "error", "advisory": "warning"}
-# GitHub's bands for a rule's score: critical over 9.0, high from 7.0, medium from 4.0, low below.
+# `security-severity`: GitHub displays over 9.0 as critical, from 7.0 as high, from 4.0 as medium, else low.
 _SCORES: Final = {"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "2.0"}
 ROOT: Final = "%SRCROOT%"
-# Not of the policy pack: what keeps a stack from being planned or carried out.
+# Rules for plans that fail or that the cloud would refuse; they are not in the policy pack.
 _PLAN_RULES: Final = (
     RuleInfo("plan-failed", "Every stack must be planned.", "high", "Fix what the message names."),
     RuleInfo(
@@ -38,7 +38,7 @@ MAX_RESULTS: Final = 5_000  # results that GitHub takes from one run; mandatory 
 
 
 def sarif(review: Review, program: str = "infra/__main__.py") -> dict[str, Any]:
-    """The log. A finding on a whole stack is placed at `program`, the first line of the stack's program."""
+    """Return the SARIF log. A finding about a whole stack is located in the first line of `program`."""
     known = rules()
     known.update({item.rule.name: item.rule for item in review.findings})
     names = sorted(known)
@@ -207,7 +207,7 @@ def _results(findings: Iterable[Finding], names: list[str], program: str) -> Ite
                     "logicalLocations": [{"name": item.resource or "stack", "kind": "resource"}],
                 }
             ],
-            # Without the line, so that a finding whose line moves stays the same.
+            # The fingerprint excludes the line, so that a finding keeps its identity when lines move.
             "partialFingerprints": {"kingdomFinding/v1": f"{mark}:{seen[mark]}"},
             "properties": {"stacks": list(item.stacks), "resourceType": item.type},
         }

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# GitHub refuses a longer comment: 65,536 characters, counted as JavaScript counts them.
+# GitHub's maximum is 65,536 UTF-16 units.
 COMMENT_LIMIT = 65_536
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a text: `head`, then `items`, then `tail`. Only items may be left out, the last ones first.
+    """A section of a text: `head`, `items`, `tail`. Only items may be left out, the last ones first.
 
-    `what` names them in the plural, for the line that counts those left out. `least` items are the last to be
-    removed.
+    `what` is a plural noun for the items, for the line that counts the omitted ones.
     """
 
     head: str
@@ -24,12 +23,12 @@ class Section:
 
 
 def length(text: str) -> int:
-    """Return the length as GitHub counts it: in UTF-16 units, of which an emoji has two."""
+    """Return the length in UTF-16 units, as GitHub counts; most emoji have two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def clipped(text: str, limit: int) -> str:
-    """Return `text`, or its beginning and the number of missing characters."""
+    """Return `text`, or its first `limit` characters and the number of omitted ones."""
     if length(text) <= limit:
         return text
     shortened = text[:limit]
@@ -37,10 +36,10 @@ def clipped(text: str, limit: int) -> str:
 
 
 def fitted(sections: Sequence[Section], limit: int = COMMENT_LIMIT) -> str:
-    """The sections one after the other, in at most `limit` characters.
+    """Return the sections as one text of at most `limit` characters, counted as in `length`.
 
-    Every section gets an equal part of the limit; unused parts go to the others, the first ones first. Heads
-    and tails are never removed. Raises ValueError if they alone exceed the limit.
+    Items get equal shares of the limit by section; the unused part of a share goes to the other sections.
+    Heads and tails are always included. Raises ValueError if they alone exceed the limit.
     """
     notes = [length(_note(section, len(section.items))) for section in sections]
     fixed = sum(length(section.head) + length(section.tail) for section in sections)
@@ -64,7 +63,7 @@ def fitted(sections: Sequence[Section], limit: int = COMMENT_LIMIT) -> str:
 
 
 def _shares(needs: Sequence[int], room: int) -> list[int]:
-    """Divide `room` by need: no section gets more than it needs, or less than an equal share of the rest."""
+    """Divide `room` characters among sections so that small needs are met and the others share equally."""
     shares = [0] * len(needs)
     open_ = [index for index, need in enumerate(needs) if need]
     while open_:

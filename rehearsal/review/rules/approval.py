@@ -3,9 +3,9 @@
     python -m rehearsal.review.rules.approval
 
 Runs in the workflow rules.yml, from the default branch, and reads the pull request through GitHub's API.
-A change that can alter what a review finds (`reasons_of`) needs the approval of a code owner of ``policies/``
-on the newest commit. So does a commit that is also the head of a pull request into another branch: the
-workflows of that branch report statuses of the same names on it.
+A change that can affect the findings of a review (`reasons_of`) needs the approval of a code owner of
+``policies/`` on the newest commit. So does a commit that is also the head of a pull request into another
+branch, because the workflows of that branch report statuses with the same names on the commit.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from typing import Any, Final
 from rehearsal.review.rules.reasons import ChangedFile, needs_text, reasons_of
 
 CONTEXT: Final = "Rules"
-_MAX_FILES: Final = 3_000  # GitHub lists no more files of a pull request
+_MAX_FILES: Final = 3_000  # GitHub lists at most as many files of a pull request
 _MAX_DESCRIPTION: Final = 140  # characters of a commit status
-# Neither has a text that can be compared: a link's target is changed without the link.
+# Tree modes without comparable text: the target of a link can change while the link does not.
 _NO_FILES: Final = {"120000": "a symbolic link", "160000": "a submodule"}
 
 
 @dataclass(frozen=True)
 class Approval:
-    """A review that approves `commit` for the user and the teams `owners`, each with its ``@``."""
+    """An approving review of `commit`; `owners` are the user and the teams that it counts for, with ``@``."""
 
     commit: str
     owners: tuple[str, ...]
@@ -39,7 +39,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Decision:
-    """`state` and `description` of the status, and why."""
+    """The commit status: its `state`, its `description`, and the reasons for it."""
 
     state: str
     description: str
@@ -56,8 +56,8 @@ def decide(
 ) -> Decision:
     """Return the status for a pull request of `author` at the commit `head`.
 
-    `owners` are those of ``policies/``, and `more` are reasons beyond the changed files. Authors cannot
-    approve their own change.
+    `owners` are the code owners of ``policies/``. `more` are reasons besides the changed files. An approval
+    by the author does not count.
     """
     reasons = tuple(dict.fromkeys([*more, *(reason for file in files for reason in reasons_of(file))]))
     if len(files) >= _MAX_FILES:
@@ -92,7 +92,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 
 class GitHub:
-    """The required calls of GitHub's API, by the ``gh`` command, which reads ``GH_TOKEN``."""
+    """Calls GitHub's API with the ``gh`` command, which reads the token from ``GH_TOKEN``."""
 
     def __init__(self, repository: str) -> None:
         self._repository = repository
@@ -103,7 +103,7 @@ class GitHub:
         return next((pull for pull in pulls if pull["head"]["sha"] == sha), None)
 
     def other_bases(self, sha: str, base: str) -> list[str]:
-        """Return pull requests of the commit `sha` into other branches, whose workflows report on it too."""
+        """Return a reason for each pull request of the commit `sha` into a branch other than `base`."""
         return [
             f"#{pull['number']} has the same commit and is for the branch {pull['base']['ref']}"
             for pull in self._pages(f"commits/{sha}/pulls")
@@ -111,7 +111,7 @@ class GitHub:
         ]
 
     def not_files(self, sha: str) -> list[str]:
-        """Return links and submodules of the commit `sha`, whose text cannot be compared."""
+        """Return a reason for each symbolic link and submodule in the commit `sha`."""
         tree = json.loads(self._call(f"git/trees/{sha}?recursive=1"))
         found = [
             f"{item['path']} is {_NO_FILES[item['mode']]}"
@@ -193,7 +193,7 @@ def main(environment: Mapping[str, str]) -> int:
     github = GitHub(environment["GITHUB_REPOSITORY"])
     sha = environment["SHA"]
     if environment["EVENT"] == "merge_group":
-        # GitHub queues only what has this status; the commit of the queue needs it too.
+        # The temporary commit of a merge queue needs the status too; the queued pull request already has it.
         github.set_status(sha, Decision("success", "decided before it was queued"))
         return 0
     base = environment["BASE"]

@@ -1,4 +1,4 @@
-"""A planned stack as the policy pack sees it, for what the pack computes of it: costs and capacity."""
+"""Convert a planned stack to the model of the policy pack, which computes costs and capacity from it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rehearsal.pulumi.urn import name_of
 
 
 def declared(snapshot: Snapshot) -> Stack:
-    """The declared inputs of a snapshot's resources, those about to be deleted left out.
+    """Return the declared inputs of a snapshot's resources, except resources that are about to be deleted.
 
-    A component has its outputs in their place, as in the stack that the pack is called with.
+    Components have their outputs instead of inputs, as in the stack that an engine passes to the pack.
     """
     return Stack.of(
         [

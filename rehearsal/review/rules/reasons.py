@@ -1,8 +1,7 @@
 """The reasons why a changed file of a pull request needs an owner's approval.
 
-Most files of the repository cannot affect a review: documents, tests, the service. Every other file may: a
-file in the root or in ``.venv`` runs when Python starts. So the harmless files are listed here, and any other
-needs an owner's approval.
+Documents, tests and the service cannot affect a review, so they are listed here. Every other file can, even a
+new one: for example, Python runs some files in the root or in ``.venv`` at startup.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-# Nothing in them is run, imported or read while a plan is made and reviewed.
+# No file in these folders is run, imported or read by a review.
 ORDINARY_FOLDERS: Final = (
     "app/",
     "benchmarks/",
@@ -29,20 +28,20 @@ ORDINARY_FOLDERS: Final = (
 PROGRAM: Final = "infra/"
 STACKS: Final = "stacks/"
 _ORDINARY_FILE: Final = re.compile(r"README\.md|CONTRIBUTING\.md|stacks/(?:Pulumi\.[^/]+\.ya?ml|[^/]+\.json)")
-# Of the program: modules, whose text is read, and data. A compiled module runs without a text to read.
+# Files of the program: modules, whose text is checked, and data. Compiled modules have no text to check.
 _PROGRAM_FILE: Final = re.compile(r"infra/.*\.(?:py|json|md|rules|yaml)")
 _STACK_FILE: Final = re.compile(r"(?:.*/)?Pulumi\.[^/]+\.ya?ml")
-# `rehearsal:` settings take a stack out of deployments and the search for drift.
+# A stack with `rehearsal:` settings is neither deployed nor checked for drift.
 _NAMESPACES: Final = ("policies:", "rehearsal:")
 _CEILING: Final = "policies:monthlyCeiling"
-# The program runs in the process that plans it. These modules give it no way into that process.
+# Modules that the program may import: it runs in the process of the engine, which they do not expose.
 _MODULES: Final = frozenset({
     "__future__", "abc", "base64", "collections", "dataclasses", "datetime", "decimal", "difflib", "enum",
     "functools", "hashlib", "infra", "ipaddress", "itertools", "json", "math", "operator", "pulumi",
     "pulumi_cloudflare", "pulumi_gcp", "pulumi_kubernetes", "pulumi_mongodbatlas", "pulumi_random",
     "pydantic", "pydantic_core", "re", "string", "textwrap", "typing", "urllib",
 })  # fmt: skip
-# A module that they import is their attribute, and the SDK gives out its connection to the engine.
+# Attributes of those modules that expose other modules or the connection to the engine.
 _INSIDE: Final = frozenset({
     "SETTINGS", "_exit", "_os", "_sys", "atexit", "attrgetter", "builtins", "codecs", "ctypes", "eval",
     "exec", "gc", "get_engine", "get_monitor", "importlib", "inspect", "io", "linecache", "meta_path",
@@ -58,12 +57,12 @@ _DUNDER: Final = re.compile(r"__(?!init__|post_init__|name__|doc__|file__)\w+__"
 
 @dataclass(frozen=True)
 class ChangedFile:
-    """One file of a pull request: its text before and after, "" where there is none."""
+    """One file of a pull request, with its text before and after; "" if it did not exist or is not read."""
 
     path: str
     before: str = ""
     after: str = ""
-    previous: str = ""  # its path at the base, where it was renamed
+    previous: str = ""  # the path at the base, if the file was renamed
 
 
 def needs_text(path: str) -> bool:
@@ -88,7 +87,7 @@ def _is_module(path: str) -> bool:
 
 
 def _former(file: ChangedFile, is_alike: Callable[[str], bool]) -> str:
-    """Return the text before the change; empty for a file that had another use before it was renamed."""
+    """Return the text before the change; "" if the file was renamed and was not `is_alike` before."""
     return file.before if not file.previous or is_alike(file.previous) else ""
 
 
@@ -110,7 +109,7 @@ def _settings_of_rules(file: ChangedFile) -> Iterator[str]:
     for key in sorted({*before, *after}):
         if before.get(key) == after.get(key):
             continue
-        # A new environment sets its ceiling; any other setting of the rules needs an approval.
+        # A new environment has to set its cost ceiling, so this setting needs no approval there.
         if former or key != _CEILING:
             yield f"{file.path}: {key} is changed"
 
@@ -121,7 +120,7 @@ def _keys(text: str) -> dict[str, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """A safe loader that rejects a repeated key, of which parsers use one or the other."""
+    """A safe loader that rejects repeated keys, because parsers differ in which one they use."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
@@ -141,7 +140,7 @@ def _ways_out(file: ChangedFile) -> Iterator[str]:
 
 
 def _used(text: str) -> set[str]:
-    """Return the names that `text`, a module, uses and that can give access to other modules."""
+    """Return the names in the module `text` that can give access to modules outside the allowed ones."""
     return {name for node in ast.walk(ast.parse(text)) for name in _used_by(node)}
 
 

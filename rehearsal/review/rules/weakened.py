@@ -1,7 +1,7 @@
 """Compare the policy pack and its configuration with those of the base.
 
-A pull request brings its own policy pack and its own ``policies:`` keys in the stack files. A rule that it
-removes, disables or relaxes would otherwise pass unnoticed: the remaining rules report nothing.
+A pull request is evaluated by its own policy pack and its own ``policies:`` settings, so a rule that it
+removes, disables or relaxes reports nothing. This comparison reports the rule instead.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from rehearsal.policy.pack import PolicyPack
 from rehearsal.policy.pack_info import PackInfo, PolicyInfo
 from rehearsal.pulumi.project import Project, policy_config
 
-# How strict a level is; "remediate" changes the resource, so that it cannot be violated.
+# Levels by strictness. "remediate" is the strictest: it changes the resource so that it complies.
 _STRICTNESS: Final = {"disabled": 0, "advisory": 1, "mandatory": 2, "remediate": 2}
 _RELAXING_KEY: Final = "policies:config"
 
 
 @dataclass(frozen=True)
 class RuleChange:
-    """One rule that is weaker than at the base, and the stacks it is weaker in.
+    """One rule that is weaker than at the base, and the stacks in which it is.
 
     `kind` is ``removed``, ``disabled``, ``relaxed`` (a lower level), ``settings`` (a changed setting) or
     ``pack`` (the base's pack does not start, so nothing could be compared).
@@ -41,13 +41,13 @@ class RuleChange:
 
 @dataclass(frozen=True)
 class RuleSet:
-    """A policy pack and the ``policies:`` configuration that one stack gives it."""
+    """A policy pack and its configuration in one stack."""
 
     pack: Path
     config: Mapping[str, str]
 
     def digest(self) -> str:
-        """A digest over the files of the pack and the configuration."""
+        """Return a digest of the files of the pack and of the configuration."""
         found = hashlib.sha256(json.dumps(dict(self.config), sort_keys=True).encode())
         for path in sorted(self.pack.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
@@ -63,8 +63,8 @@ def head_rules(project: Project, stack: str, pack: Path) -> RuleSet:
 def base_rules(project: Project, base: Project, stack: str, pack: Path) -> RuleSet:
     """The rules of the base for `stack`. Raises InputError.
 
-    A pack outside the project is the same at the base. A stack that the base does not have keeps the keys
-    it needs, such as its cost ceiling, but relaxes nothing: `policies:config` is left out.
+    A pack outside the project is the same at the base. A stack that the base does not have is evaluated with
+    its own settings, such as the cost ceiling, but without `policies:config`, which could relax rules.
     """
     path = base.root / pack.relative_to(project.root) if pack.is_relative_to(project.root) else pack
     if stack in base.stack_names():
@@ -78,8 +78,8 @@ def rule_changes(
 ) -> tuple[tuple[RuleChange, ...], frozenset[str]]:
     """Return the weakened rules, and the stacks on which the base's rules cannot be evaluated.
 
-    `rule_sets` has the rules of base and head by stack. A head's pack that does not start has no entry: its
-    plan fails with the error.
+    `rule_sets` has the rules of base and head by stack. If the pack of the head does not start, there is no
+    change to report, because the plan fails with that error.
     """
     found: dict[tuple[str, str, str, str], list[str]] = {}
     unusable: set[str] = set()
@@ -93,7 +93,7 @@ def rule_changes(
                 info = _info(before)
             except KingdomError as error:
                 unusable.add(stack)
-                key = ("the base's policy pack", "pack", "rule_sets", f"does not start: {error.message}")
+                key = ("the base's policy pack", "pack", "", f"does not start: {error.message}")
                 found.setdefault(key, []).append(stack)
                 continue
             with contextlib.suppress(KingdomError):
@@ -105,7 +105,7 @@ def rule_changes(
 
 
 def weaker(before: PackInfo, after: PackInfo) -> Iterable[tuple[str, str, str, str]]:
-    """Yield (rule, kind, before, after) for every rule that `after` enforces less, or differently."""
+    """Yield (rule, kind, before, after) for every rule that is weaker or configured otherwise in `after`."""
     now = {policy.name: policy for policy in after.policies}
     for policy in before.policies:
         found = now.get(policy.name)
@@ -133,7 +133,7 @@ def _setting(policy: PolicyInfo, key: str) -> str:
 
 
 def _number(value: Any) -> Any:
-    """Convert a number from the protocol, where every number is a float: 10000.0 is shown as 10000."""
+    """Convert an integral float to an integer, since the protocol has floats only: 10000.0 gives 10000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""Refusals of an API over several properties, of values that its provider sends unchecked.
+"""API rules that relate several properties, which the providers do not check before they send a request.
 
 Sources: the reference documentation of each API, November 2026. Rules about one value are data
 (``<package>_api.jsonl``).
@@ -22,7 +22,7 @@ _CHECKS_OF: Final = {
 
 
 def refused_by_api(token: str, inputs: Mapping[str, Any], api: str) -> Iterator[Problem]:
-    """Yield what an API refuses in known `inputs`; each reason ends with the name of the API."""
+    """Yield violations of an API's rules in `inputs`; each reason ends with the name of the API."""
     checks_of = _CHECKS_OF.get(token.partition(":")[0])
     if checks_of is None:
         return
@@ -35,7 +35,10 @@ def refused_by_api(token: str, inputs: Mapping[str, Any], api: str) -> Iterator[
 def refused_changes_by_api(
     token: str, inputs: Mapping[str, Any], olds: Mapping[str, Any], api: str, *, certain: bool = True
 ) -> Iterator[Problem]:
-    """Yield what an API refuses of a change from the inputs `olds`; not `certain`: what it may refuse."""
+    """Yield changes from the inputs `olds` that an API refuses.
+
+    With `certain` false, yield the changes that it may refuse, depending on state that inputs do not show.
+    """
     if token == _CLUSTER:
         new, old = unwrap(dict(inputs)), unwrap(dict(olds))
         for path, reason in atlas.excluding_ranges(new, old, certain=certain):

@@ -13,7 +13,7 @@ _ELECTABLE: Final = (3, 5, 7)
 _MAX_PRIORITY: Final = 7
 _SIZE: Final = re.compile(r"[MR](\d+)")
 _DAYS: Final[Mapping[str, int]] = {"days": 1, "weeks": 7, "months": 31, "years": 366}
-# Policy items by the length of their interval; a list holds several.
+# Properties with retention rules, the shortest snapshot interval first; a value is one rule or a list.
 _POLICY_ITEMS: Final = (
     "policyItemHourly",
     "policyItemDaily",
@@ -31,7 +31,7 @@ def checks_of(token: str) -> tuple[Check, ...]:
 def _cluster(inputs: Mapping[str, Any]) -> Found:
     specs = items(inputs.get("replicationSpecs"))
     if inputs.get("clusterType") == "REPLICASET" and len(specs) > 1:
-        yield ("replicationSpecs",), f"has {len(specs)} items; a replica set has one"
+        yield ("replicationSpecs",), f"has {len(specs)} items; a replica set must have one"
     if inputs.get("pitEnabled") is True and inputs.get("backupEnabled") in (None, False):
         yield ("pitEnabled",), "requires backupEnabled to be true"
     for position, spec in specs:
@@ -48,19 +48,19 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
         counts = [at(region, "electableSpecs", "nodeCount") for _, region in regions]
         nodes = [number(count) or 0 for count in counts]
         if regions and UNKNOWN not in counts and any(nodes) and sum(nodes) not in _ELECTABLE:
-            yield path, f"have {sum(nodes):g} electable nodes together; 3, 5 or 7 are allowed"
+            yield path, f"has {sum(nodes):g} electable nodes in total; it must have 3, 5 or 7"
         priorities = [number(region.get("priority")) for _, region in regions]
         if regions and None not in priorities and max(map(float, filter(None, priorities)), default=0) != 7:
-            yield (*path, 0, "priority"), f"the highest priority of the regions is {_MAX_PRIORITY}"
+            yield (*path, 0, "priority"), f"the highest priority of the regions must be {_MAX_PRIORITY}"
         for index, region in regions:
             yield from _scaling(region, (*path, index, "autoScaling"))
         scalings = [_scaling_set(region) for _, region in regions]
         if None not in scalings and any(item != scalings[0] for item in scalings):
-            yield (*path, 0, "autoScaling"), "is the same for all regions"
+            yield (*path, 0, "autoScaling"), "must be the same in all regions"
 
 
 def _scaling_set(region: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the autoscaling of a region without what is false or absent; None if it is not known."""
+    """Return the autoscaling settings of a region except false and absent ones; None if one is unknown."""
     scaling = region.get("autoScaling")
     if scaling is UNKNOWN or (isinstance(scaling, Mapping) and UNKNOWN in scaling.values()):
         return None
@@ -86,9 +86,10 @@ def _scaling(region: Mapping[str, Any], path: tuple[str | int, ...]) -> Found:
 def excluding_ranges(
     inputs: Mapping[str, Any], olds: Mapping[str, Any], *, certain: bool
 ) -> Iterator[tuple[Path, str]]:
-    """Yield new ranges of autoscaling without the tier that runs, which Atlas refuses with effective fields.
+    """Yield new autoscaling ranges that exclude the current tier, which Atlas refuses with effective fields.
 
-    The tier is one of the former range: a new range has none of them (`certain`), or not all of them.
+    The current tier is not an input; it lies in the former range. With `certain`, yield new ranges that
+    contain no tier of the former one; otherwise those that contain only some of its tiers.
     https://github.com/mongodb/terraform-provider-mongodbatlas/pull/4545.
     """
     if inputs.get("useEffectiveFields") is not True or olds.get("useEffectiveFields") is not True:
@@ -102,13 +103,13 @@ def excluding_ranges(
         others = ("computeMaxInstanceSize", high < before[1], high < before[0])
         for name, some, none in (names, others):
             if none if certain else some and not none:
-                known = "is outside" if certain else "may be outside, by the tier that runs,"
-                reason = f"{known} the range that Atlas accepts in one update with effective fields"
+                known = "excludes" if certain else "may exclude"
+                reason = f"{known} the current tier, which Atlas refuses with effective fields"
                 yield (*path, name), f"{reason}: move the tier into the new range first"
 
 
 def _ranges(inputs: Mapping[str, Any]) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """Yield the ranges of tiers of the regions that scale, each with its position."""
+    """Yield the position and the lowest and highest tier of each autoscaled region."""
     for position, spec in items(inputs.get("replicationSpecs")):
         for index, region in items(spec.get("regionConfigs")):
             scaling = region.get("autoScaling")
@@ -125,7 +126,11 @@ def _size(value: Any) -> int | None:
 
 
 def _backup_schedule(inputs: Mapping[str, Any]) -> Found:
-    """Snapshots of a longer interval are retained at least as long, and the restore window by hourly ones."""
+    """Check retention and the restore window.
+
+    Retention must not decrease with the snapshot interval, and the restore window must not be longer than
+    hourly snapshots are retained.
+    """
     window, hourly = number(inputs.get("restoreWindowDays")), _days(inputs.get("policyItemHourly"))
     if window is not None and hourly is not None and window > hourly:
         yield ("restoreWindowDays",), f"{window:g} is longer than hourly snapshots are retained ({hourly:g})"

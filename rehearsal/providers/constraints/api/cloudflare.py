@@ -48,7 +48,7 @@ _OBJECT_SETTINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "security_header": ("strict_transport_security",),
 }
 _HSTS_FLAGS: Final = ("enabled", "include_subdomains", "nosniff", "preload")
-# A setting whose name is as near as this to a known one is a misspelled one.
+# Similarity (`difflib` ratio) from which an unknown setting counts as a misspelled known one.
 _MISSPELLED: Final = 0.88
 # https://developers.cloudflare.com/api/resources/dns/subresources/records
 _STRUCTURED_RECORDS: Final = frozenset(
@@ -58,7 +58,7 @@ _STRUCTURED_RECORDS: Final = frozenset(
     }
 )  # fmt: skip
 _PROXIED_RECORDS: Final = frozenset({"A", "AAAA", "CNAME"})
-# Actions of some phases: https://developers.cloudflare.com/ruleset-engine/reference/phases-list
+# Phases that accept an action: https://developers.cloudflare.com/ruleset-engine/reference/phases-list
 _PHASES_OF_ACTION: Final[Mapping[str, tuple[str, ...]]] = {
     "compress_response": ("http_response_compression",),
     "redirect": ("http_request_dynamic_redirect", "http_request_redirect"),
@@ -68,9 +68,9 @@ _PHASES_OF_ACTION: Final[Mapping[str, tuple[str, ...]]] = {
     "set_cache_settings": ("http_request_cache_settings",),
     "set_config": ("http_config_settings",),
 }
-# Actions of the phase http_ratelimit that count no requests.
+# Actions in the phase http_ratelimit that need no `ratelimit` object, since they count no requests.
 _NOT_LIMITING: Final = ("execute", "skip")
-# Seconds that a session may last, by kind of affinity.
+# Minimum and maximum of `sessionAffinityTtl` in seconds, by kind of affinity.
 _AFFINITY_TTL: Final[Mapping[str, tuple[int, int]]] = {
     "cookie": (1800, 604_800),
     "header": (30, 3600),
@@ -120,7 +120,7 @@ def _zone_setting(inputs: Mapping[str, Any]) -> Found:
         return
     if setting == "ciphers":
         if not isinstance(value, list):
-            yield ("value",), "of the setting ciphers is a list of names"
+            yield ("value",), "must be a list of names for the setting ciphers"
         return
     allowed = ZONE_SETTINGS.get(setting)
     if allowed is None:
@@ -128,7 +128,7 @@ def _zone_setting(inputs: Mapping[str, Any]) -> Found:
             yield ("settingId",), f'{setting!r} is not a setting (did you mean "{near[0]}"?)'
         return
     if isinstance(value, (dict, list)):
-        yield ("value",), f"of the setting {setting} is one of {listed(allowed)}"
+        yield ("value",), f"must be one of {listed(allowed)} for the setting {setting}"
         return
     shown = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
     if shown not in allowed:

@@ -25,17 +25,17 @@ from rehearsal.pulumi.properties import UNKNOWN
 _ROLES: Final = ("roles/", "projects/", "organizations/")
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
 _READ_REPLICAS_MIN_GB: Final = 5
-# Records whose data ends with a name, which is written with a dot at its end.
+# Record types whose data ends with a host name, which needs a trailing dot.
 _NAME_RECORDS: Final = frozenset({"CNAME", "MX", "NS", "PTR", "SRV"})
 _MAX_PORT: Final = 65_535
 _ALL_TRAFFIC: Final = 100  # percent
-# Locations from which uptime is checked, by region; other regions have one. A check needs three
+# Uptime checkers by region; a region that is not listed has one. A check needs at least three
 # (https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.uptimeCheckConfigs, `selectedRegions`).
 _UPTIME_LOCATIONS: Final[Mapping[str, frozenset[str]]] = {
     "USA": frozenset({"USA_IOWA", "USA_OREGON", "USA_VIRGINIA"})
 }
 _MIN_UPTIME_LOCATIONS: Final = 3
-# Algorithms of keys by purpose.
+# Patterns of the algorithms that a key of each purpose may have.
 _ALGORITHMS: Final[Mapping[str, str]] = {
     "ASYMMETRIC_DECRYPT": "^RSA_DECRYPT_",
     "ASYMMETRIC_SIGN": "SIGN_|^PQ_SIGN",
@@ -43,7 +43,7 @@ _ALGORITHMS: Final[Mapping[str, str]] = {
     "MAC": "^HMAC_",
     "RAW_ENCRYPT_DECRYPT": "^AES_",
 }
-# Of one entry of a dataset's access list.
+# Properties that name the grantee in an entry of a dataset's access list; an entry has exactly one.
 _GRANTEES: Final = (
     "dataset", "domain", "groupByEmail", "iamMember", "routine", "specialGroup", "userByEmail", "view",
 )  # fmt: skip
@@ -56,7 +56,7 @@ def checks_of(token: str) -> tuple[Check, ...]:
 
 
 def _zones(inputs: Mapping[str, Any]) -> Found:
-    """A zone's name starts with its region's. Both may be given as links, which end with the name."""
+    """Check that zones are in the declared region. Both may be names or links, which end with the name."""
     declared = next(
         (inputs[name] for name in ("region", "location") if isinstance(inputs.get(name), str)), None
     )
@@ -143,7 +143,7 @@ def _subnetwork(inputs: Mapping[str, Any]) -> Found:
 
 
 def _range(value: Any, *path: str | int) -> Found:
-    """A range of a subnet: no bits of hosts, and four addresses that Google reserves."""
+    """Check a subnet's IPv4 range: no host bits, and room for the four addresses that Google reserves."""
     if (known := text(value)) is None:
         return
     try:
@@ -151,7 +151,7 @@ def _range(value: Any, *path: str | int) -> Found:
     except ValueError:
         return  # the provider refuses it
     if str(network) != known and network.version == 4:
-        yield path, f"{known!r} has bits of a host; the range is {network}"
+        yield path, f"{known!r} has host bits set; the range is {network}"
     elif network.version == 4 and not 4 <= network.prefixlen <= 29:
         yield path, f"{known!r} is not a range from /4 to /29"
 

@@ -171,5 +171,6 @@ def test_a_base_pack_that_does_not_start_is_named_and_does_not_fail_its_repair(
     repository.commit("repaired pack")
     code, found = review(repository)
     assert code == 4, found["errors"]
-    assert [item["kind"] for item in json.loads(found["json"])["ruleChanges"]] == ["pack"]
+    changes = json.loads(found["json"])["ruleChanges"]
+    assert [(item["kind"], item["before"]) for item in changes] == [("pack", None)]
     assert "does not start" in found["markdown"]
