@@ -12,8 +12,9 @@ from hypothesis import settings
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The duration of an example depends more on the machine than on the code. The same examples in every run: a
-# change must not fail on a fault that was there before it. `--hypothesis-profile=explore` draws new ones.
+# No deadline: the duration of an example depends more on the machine than on the code. The examples are the
+# same in every run, so that a change cannot fail because of an older fault; `--hypothesis-profile=explore`
+# draws others.
 settings.register_profile("kingdom", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("kingdom")

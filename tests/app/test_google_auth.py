@@ -1,4 +1,4 @@
-"""Access tokens: one request while a token is valid, and a clear error without one."""
+"""Access tokens: one request per token lifetime, and an error that states why a token is missing."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def without_redis(platform: Platform) -> Iterator[httpx.Client]:
 
 
 def test_uncached_reads_without_mongodb_return_503(without_mongodb: httpx.Client, analyst: Person) -> None:
-    # PyMongo retries until the request's deadline, which bridges the election of a new primary.
+    # PyMongo retries until the request's deadline, so that requests survive the election of a new primary.
     hurried = {"authorization": analyst.client.headers["authorization"], "x-deadline-ms": "1500"}
     paths = ["/v1/contents", "/v1/accounts/me", "/v1/analytics/revenue"]
     with ThreadPoolExecutor(len(paths)) as clients:

@@ -1,4 +1,4 @@
-"""Commands that documents claim, taken apart far enough to be checked."""
+"""Parse the commands in shell blocks of documents."""
 
 import re
 import shlex
@@ -29,9 +29,10 @@ class Command:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a shell block. Lines end in `\\` where they go on; a leading `$ ` marks a typed line.
+    """Yield the commands of a shell block.
 
-    Where some lines have the mark, the others are output.
+    A line that ends with `\\` continues on the next one. If some lines start with `$ `, only these are
+    commands and the others are output.
 
     Raises:
         ValueError: when a line is not valid shell.
@@ -58,7 +59,7 @@ def _split(line: str) -> Iterator[Command]:
 
 
 def _bare(words: list[str]) -> list[str]:
-    """Without leading assignments and `export`, and without redirections."""
+    """Return the words without leading assignments, `export` and redirections."""
     words_left: list[str] = []
     skip = False
     for word in words:

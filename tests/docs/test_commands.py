@@ -1,4 +1,4 @@
-"""Commands in documents can be typed: the targets, commands, options, modules and files exist."""
+"""Commands in documents: their targets, subcommands, options, modules and files exist."""
 
 import re
 import subprocess
@@ -50,7 +50,7 @@ ELSEWHERE = {
     "update-ca-certificates",
     "cp",
     "node",
-    # Scanners to try the rendered manifests with: named where what they find is explained.
+    # Scanners for rendered manifests, in the page that explains their findings.
     "checkov",
     "kube-score",
 }
@@ -96,7 +96,7 @@ def test_a_documented_command_can_be_typed(document: str, command: Command) -> N
             known = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in KINGDOM), None)
             assert known, f"no such command: {' '.join(command.words)}"
             given = {word.partition("=")[0] for word in arguments if word.startswith("-")}
-            if known == "load":  # its own command line, which `kingdom` passes on
+            if known == "load":  # `kingdom load` passes its arguments to a parser of its own
                 assert given <= load_options(arguments[1])
             else:
                 assert given <= options(KINGDOM[known])

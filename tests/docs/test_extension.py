@@ -1,4 +1,4 @@
-"""The steps of the pages are sufficient to add a role and an environment."""
+"""Adding a role and an environment requires only the documented steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of what a plan needs."""
+    """Copy the files that a plan needs."""
     for name in ("infra", "policies", "stacks", ".github"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
@@ -54,7 +54,7 @@ def test_a_role_is_added_by_one_entry_and_its_size(project: Path) -> None:
     marker = '    "worker": '
     assert text.count(marker) == 1
     role = "transcoder"
-    while f'"{role}":' in text:  # the page's example was added for real
+    while f'"{role}":' in text:  # the program may already have a role with the name of the example
         role += "-2"
     table.write_text(text.replace(marker, block(ROLE_PAGE, "python").replace("transcoder", role) + marker))
     for path in (project / "stacks").glob("Pulumi.*.yaml"):

@@ -1,4 +1,4 @@
-"""Every alert leads to a row of the page on operating production."""
+"""Every alert links to a section of the page on operating production."""
 
 from __future__ import annotations
 

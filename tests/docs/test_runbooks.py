@@ -1,4 +1,7 @@
-"""Runbooks can be followed: what their commands name exists, as far as that shows without an account."""
+"""Commands in runbooks refer to existing resources, settings, subcommands and options.
+
+Everything is checked that can be without a cloud account.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def everything() -> str:
 
 
 def used(program: str) -> list[Command]:
-    """Every command of one program in the runbooks, those inside `$(…)` as well."""
+    """Return every command of one program in the runbooks, including those inside `$(…)`."""
     found: list[Command] = []
     for runbook in RUNBOOKS:
         for block in scripts(runbook):
@@ -66,7 +69,7 @@ def used(program: str) -> list[Command]:
 
 @cache
 def resources() -> dict[str, dict[str, Any]]:
-    """The reviewed inventory of prod: properties by type and logical name, as `type::name`."""
+    """Return the properties of each resource in prod's inventory, by `type::name`."""
     content = yaml.safe_load((ROOT / "tests" / "infra" / "inventory" / "prod.yaml").read_text())
     return {
         f"{kind}::{name}": properties
@@ -91,7 +94,7 @@ def test_the_shell_understands_every_script(runbook: Path) -> None:
 
 @pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: path.stem)
 def test_every_variable_is_set_before_it_is_used(runbook: Path) -> None:
-    """In the runbook itself or in the overview, which each of them begins with."""
+    """A variable is set in the runbook or in the overview, which is the first step of each runbook."""
     lines = [*text_of(OVERVIEW).splitlines(), *(text_of(runbook).splitlines() if runbook != OVERVIEW else ())]
     there: set[str] = set()
     for line in lines:
@@ -122,7 +125,7 @@ def test_subcommands_and_options_are_those_of_the_reference(program: str) -> Non
         assert subcommand, f"no such subcommand: {' '.join(command.words)}"
         seen.add(subcommand)
         options = {word.partition("=")[0] for word in command.arguments if word.startswith("--")}
-        if subcommand == "exec":  # what follows is for the pod
+        if subcommand == "exec":  # the arguments after `--` are the command in the pod
             options.discard("--")
         assert options <= set(KNOWN[program][subcommand]), " ".join(command.words)
     assert seen == KNOWN[program].keys(), "a subcommand that no runbook uses any more"
@@ -150,7 +153,7 @@ def test_apis_are_switched_on_that_the_program_needs() -> None:
         for command in enabled
     ]
     assert sorted(chain.from_iterable(named)) == sorted(APIS)
-    assert all(len(one) <= 20 for one in named)  # what Google takes in one request
+    assert all(len(one) <= 20 for one in named)  # Google's maximum in one request
 
 
 def test_names_in_commands_are_those_of_the_program() -> None:
@@ -251,7 +254,7 @@ def test_patterns_of_resources_match_some() -> None:
 def test_a_resource_with_a_fixed_name_is_deleted_before_a_runbook_replaces_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--replace` calls no provider, so that the engine creates first and the cloud refuses it with 409."""
+    """With `--replace` the engine calls no Diff and creates first: the cloud returns 409 for the name."""
     from_request: Any = Goal.from_request
     first: dict[str, bool | None] = {}
 
@@ -271,7 +274,7 @@ def test_a_resource_with_a_fixed_name_is_deleted_before_a_runbook_replaces_it(
 
 @pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not on PATH")
 def test_options_are_valid_for_gcloud() -> None:
-    """By the tree of commands that gcloud's own completion reads."""
+    """gcloud's shell completion has a tree of all commands and options."""
     binary = Path(str(shutil.which("gcloud"))).resolve()
     tree = runpy.run_path(str(binary.parents[1] / "data/cli/gcloud_completions.py"))[
         "STATIC_COMPLETION_CLI_TREE"
@@ -307,7 +310,7 @@ def test_github_gets_what_the_workflows_ask_for() -> None:
 
 
 def test_a_pod_that_flushes_redis_is_the_worker_without_its_probes(tmp_path: Path) -> None:
-    """The script's own `jq`, on the Deployment as it is declared."""
+    """Run the script, which derives the pod with `jq`, on the declared Deployment."""
     if shutil.which("jq") is None:
         pytest.skip("jq is not on PATH")
     (worker,) = [
@@ -345,7 +348,7 @@ def test_every_runbook_has_what_an_on_call_engineer_needs() -> None:
 
 
 def exceptions() -> Iterator[tuple[str, dict[str, Any]]]:
-    """The exception of each block, and the settings that the block changes for its update."""
+    """Yield the policy exception of each block, and the settings that the block changes."""
     for runbook in RUNBOOKS:
         for block in scripts(runbook):
             for text in re.findall(r"echo '(\{.+\})' > \w+\.json", block.body):
@@ -358,7 +361,7 @@ def exceptions() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_an_exception_lets_the_update_of_its_runbook_through(
     tmp_path: Path, exception: str, settings: dict[str, Any]
 ) -> None:
-    """On production: the pack takes from a stack file what `--policy-pack-config` gives it in an update."""
+    """The exception is set in prod's stack file, which is equivalent to `--policy-pack-config`."""
     for name in ("infra", "policies"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Pulumi.yaml", tmp_path)

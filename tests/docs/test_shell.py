@@ -1,4 +1,4 @@
-"""The reading of documents itself, where a mistake would let false claims pass."""
+"""The parser of documented commands: a mistake in it would hide wrong documents."""
 
 from pathlib import Path
 

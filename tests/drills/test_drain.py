@@ -96,7 +96,7 @@ def scale(platform: Project, replicas: int) -> None:
 
 
 def rewrite(platform: Project, lines: str, by: str) -> None:
-    """Replace the only place of the settings that is so."""
+    """Replace the only occurrence of a text in the settings."""
     text, found = re.subn(rf"(?m)^{lines}$", by, platform.settings.read_text())
     assert found == 1, lines
     platform.settings.write_text(text)

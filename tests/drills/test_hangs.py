@@ -51,8 +51,10 @@ KINDS = ("feed", "catalog", "content", "account", "sign-in", "write", "image")
 
 @dataclass(frozen=True)
 class Promise:
-    """The guarantees of docs/failure-modes.md for a hung dependency: kinds of requests that are served
-    throughout, and those that are served for the first :data:`FEED_STALE_SECONDS`."""
+    """The guarantees of docs/failure-modes.md for a hung dependency.
+
+    Some kinds of requests are served throughout, others for the first :data:`FEED_STALE_SECONDS`.
+    """
 
     served: tuple[str, ...]
     served_at_first: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An outage of the platform is one signed notice, and its end another."""
+"""The start and the end of an outage are sent to the webhook once each, as signed notices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.backends import free_port
 from tests.support.client import Ledger
 from tests.support.projects import Project, wait_for
 
-# Not among the drills: its limits of seconds need a machine without other drills beside it.
+# Not part of `make drills`: its time limits require that no other drill runs at the same time.
 pytestmark = pytest.mark.soak
 
 KEY = "0123456789abcdef"
@@ -38,14 +38,14 @@ NOTICE_SECONDS = 180.0
 
 @dataclass
 class Receiver:
-    """A receiver of a webhook: the notices, and what was wrong with a request."""
+    """A receiver of a webhook, with the notices and the problems of invalid requests."""
 
     port: int
     notices: list[dict[str, Any]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def alerts(self) -> dict[str, list[dict[str, Any]]]:
-        """The notices of failing requests by the identity of their alert, a warning or a critical one."""
+        """Return the notices about failing requests, by the id of the warning or critical alert."""
         found: dict[str, list[dict[str, Any]]] = {}
         for notice in list(self.notices):
             if notice["signal"] == "errors":

@@ -1,4 +1,4 @@
-"""Rows of documents that name a resource, a property and its value, checked in a rehearsed state."""
+"""Check tables of documents, whose rows name a resource, a property and its value, in a rehearsed state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROW = re.compile(
 
 @dataclass(frozen=True)
 class Row:
-    """A control, the resources that hold it, and what must stand at the path in each."""
+    """A control: type (`#name` for one resource), path of the property, and its required value."""
 
     control: str
     kind: str
@@ -28,7 +28,7 @@ class Row:
     want: str
 
     def holders(self, declared: Declared) -> Iterator[dict[str, Any]]:
-        """Inputs of the resources that are meant."""
+        """Yield the inputs of the resources that the row is about."""
         type_, _, name = self.kind.partition("#")
         for item in declared.resources:
             if item.type == type_ and name in {"", name_of(item.urn)}:
@@ -52,12 +52,12 @@ class Row:
 
 
 def rows(text: str) -> list[Row]:
-    """Every row of the tables of a document."""
+    """Return the rows of all tables in a document."""
     return [Row(**match.groupdict()) for line in text.splitlines() if (match := ROW.match(line))]
 
 
 def broken(listed: list[Row], declared: Declared) -> list[tuple[str, str, str, list[Any]]]:
-    """The rows that do not hold, with what was found instead."""
+    """Return the violated rows, with the values that were found."""
     found = []
     for row in listed:
         holders = list(row.holders(declared))

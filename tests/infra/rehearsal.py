@@ -1,4 +1,4 @@
-"""The program, run for a stack by the rehearsal engine against the rehearsal clouds."""
+"""Run the program for a stack with the rehearsal engine and the simulated providers."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ STACKS = ("local", "dev", "staging", "prod")
 
 @dataclass(frozen=True)
 class Declared:
-    """The declared resources of one stack with generated outputs."""
+    """The declared resources of one stack, with the outputs that the simulated providers generate."""
 
     stack: str
     result: Result
 
     @cached_property
     def resources(self) -> list[ResourceState]:
-        """Every resource of a cloud, in order of creation; components and providers left out."""
+        """The resources in order of creation, without components and providers."""
         return [
             found
             for found in self.result.snapshot.resources
@@ -52,13 +52,13 @@ class Declared:
         return found
 
     def of(self, type_: str) -> dict[str, dict[str, Any]]:
-        """Plain inputs by logical name of every resource whose type token ends with `type_`."""
+        """Return the plain inputs, by logical name, of every resource whose type token ends with `type_`."""
         found = {name_of(resource.urn): unwrap(resource.inputs) for resource in self._by_type.get(type_, ())}
         assert found, f"{self.stack} declares no {type_}"
         return found
 
     def one(self, type_: str, name: str | None = None) -> dict[str, Any]:
-        """Plain inputs of the one resource of a type, or of the one with a logical name."""
+        """Return the plain inputs of the only resource of a type, or of the one with a logical name."""
         found = self.of(type_)
         if name is not None:
             return found[name]
@@ -74,7 +74,7 @@ class Declared:
         return found[0]
 
     def waits_for(self, type_: str, name: str | None = None) -> set[str]:
-        """Kind and logical name of each resource that one waits for: `Cluster cluster`."""
+        """Return kind and logical name of each dependency of a resource, such as `Cluster cluster`."""
         waited = set(self.state(type_, name).dependencies)
         return {
             f"{found.type.rpartition(':')[2]} {name_of(found.urn)}"
@@ -84,22 +84,22 @@ class Declared:
 
 
 def configuration(stack: str) -> dict[str, Any]:
-    """The values of a stack file that the program sees, as a fresh tree."""
+    """Return a new copy of the stack file's values that the program reads."""
     values: dict[str, Any] = json.loads(_content(stack))
     return {key: value for key, value in values.items() if not key.startswith("rehearsal:")}
 
 
 @cache
 def _content(stack: str) -> str:
-    """The values as JSON, which is parsed a hundred times faster than YAML."""
+    """Return the stack file's values as JSON, which is parsed a hundred times faster than YAML."""
     return json.dumps(yaml.safe_load((ROOT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"])
 
 
 def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Declared:
-    """Create everything `stack` declares in clouds that only exist in this process."""
+    """Deploy `stack` with simulated providers in this process; `values` replace those of the stack file."""
     work = operation(stack, folder, values)
     with work.store.lock("a test"), warnings.catch_warnings():
-        # The SDKs warn of their own old names while they are imported; a use of one is a diagnostic.
+        # Imports of the SDKs warn about their own deprecated names; uses of one are reported as diagnostics.
         warnings.filterwarnings(
             "ignore", message=".* has been deprecated in favor of", category=DeprecationWarning
         )
@@ -107,7 +107,7 @@ def rehearse(stack: str, folder: Path, values: Mapping[str, Any] | None = None) 
 
 
 def operation(stack: str, folder: Path, values: Mapping[str, Any] | None = None) -> Operation:
-    """An operation on `stack` with its state in `folder`, ready to preview or to update."""
+    """Return an operation on `stack`, whose state is in `folder`, for a preview or an update."""
     project = Project.find(ROOT)
     values = configuration(stack) if values is None else values
     program = Program(
@@ -127,7 +127,7 @@ def name_of(urn: str) -> str:
 
 
 def merge(tree: dict[str, Any], change: Mapping[str, Any]) -> None:
-    """Put the leaves of `change` into `tree`."""
+    """Set the leaves of `change` in `tree`."""
     for key, value in change.items():
         if isinstance(value, Mapping) and isinstance(tree.get(key), dict):
             merge(tree[key], value)
@@ -136,7 +136,7 @@ def merge(tree: dict[str, Any], change: Mapping[str, Any]) -> None:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every string anywhere in a value, keys left out."""
+    """Yield every string in a value at any depth, except keys."""
     match value:
         case str():
             yield value

@@ -26,7 +26,7 @@ from loadtest.run import Run, Settings
 from tests.loadtest.factories import run
 from tests.rehearsal.review.repositories import Repository
 
-# In place of the command of the base: notes its arguments and the port of its stack file.
+# Replaces the base's `kingdom` command: records its arguments, its stack file and its folder.
 KINGDOM = """
 import json, pathlib, sys, time
 def run():
@@ -214,7 +214,7 @@ with module.base_platform(change, sys.argv[2], lambda text: print(text, flush=Tr
         print("measuring", flush=True)
         time.sleep(60)
 """
-# In place of git: `worktree add` waits, with the checkout half done, until it is interrupted.
+# Replaces git: `worktree add` creates the checkout and then hangs until it is interrupted.
 SLOW_GIT = """#!/bin/sh
 case " $* " in
 *" worktree add "*) {git} "$@"; : > {began}; exec sleep 60;;
@@ -239,7 +239,7 @@ def test_base_is_removed_after_an_interruption_in_every_phase(
     waiting = f"pathlib.Path({str(began)!r}).touch(); time.sleep({{seconds}})"
     actions = {
         "up": f"if sys.argv[1] == 'up': {waiting.format(seconds=60)}",
-        # Not interrupted, since half of it would leave processes without their checkout.
+        # `down` must not be interrupted: processes would remain whose checkout is removed.
         "down": f"if sys.argv[1] == 'down': {waiting.format(seconds=0.5)}",
     }
     stop = f"\n    if sys.argv[1] == 'down': pathlib.Path({str(stopped)!r}).touch()"
@@ -262,7 +262,7 @@ def test_base_is_removed_after_an_interruption_in_every_phase(
     else:
         wait_for(began.exists)
     if number == signal.SIGINT:
-        # As the terminal: to the whole foreground process group.
+        # A terminal sends the signal to the whole foreground process group.
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)

@@ -1,4 +1,4 @@
-"""Every policy passes what is right and finds what is wrong, at its place."""
+"""Every policy accepts compliant resources and reports each violation at its property."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from policies.rules import RULES, named
 from policies.testing import DROP, ResourceFixture, changed, evaluate
 from tests.policies.cases import Break, Case
 
-# An unknown value cannot be a secret written in the program, which is all that this policy looks for.
+# This policy looks for plaintext secrets in the program, which an unknown value cannot be.
 LOOKS_AT_WHAT_IS_WRITTEN = {"no-secret-values"}
 FOLDER = Path(__file__).parent / "cases"
 CASES: tuple[Case, ...] = tuple(

@@ -1,4 +1,4 @@
-"""The deployed program, broken once for each rule: the pack finds exactly that violation."""
+"""Each violation planted in the deployed program gives exactly one finding of the pack."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Production:
         try:
             return self._evaluate([broken], list(resources.values()))
         finally:
-            # The pack goes on from what it saw declared last.
+            # The pack retains the last state of each resource, so restore the unchanged one.
             if row.resource in self.resources:
                 self._evaluate([self.resources[row.resource]], None)
 
@@ -54,7 +54,7 @@ class Production:
 
 
 def broke(resource: ResourceState, row: Row) -> ResourceState:
-    """`resource` with the row's changes, in what is declared and in what came of it."""
+    """Return `resource` with the row's changes in its inputs and outputs."""
     return replace(
         resource,
         inputs=changed(resource.inputs, row.changes),
@@ -63,7 +63,7 @@ def broke(resource: ResourceState, row: Row) -> ResourceState:
 
 
 def planted(row: Row) -> ResourceState:
-    """The row's resource as the program could declare it."""
+    """Return the record of the resource that the row adds."""
     return ResourceState(
         urn=f"urn:pulumi:prod::kingdom::{row.plant}::planted",
         type=row.plant,
@@ -117,8 +117,8 @@ def test_a_break_is_found_by_its_rule_alone_and_at_its_place(production: Product
 
 
 def test_what_is_planted_is_of_a_type_that_the_program_does_not_declare(production: Production) -> None:
-    """A row must not plant what the program has: there, the real thing is broken."""
-    # Declared, but in no form that the rule looks at: of a ClusterIP, a CAA record, with a target.
+    """For declared types, a row must change the declared resource instead of adding one."""
+    # The program declares these types, but only in forms that the rule does not evaluate.
     forms = {
         "kubernetes:core/v1:Service",
         "cloudflare:index/dnsRecord:DnsRecord",

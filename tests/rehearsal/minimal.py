@@ -1,4 +1,4 @@
-"""A whole project that is planned in a second: one small resource, one policy, one stack with state."""
+"""A minimal project, whose plan takes a second: two small resources, one policy, one stack with state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KNOWN = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "COLUMNS": "400",
 }
-# Enough for the trials of `tempfile`, and for nothing that is worth recording.
+# A limit of 64 bytes per file, which suffices for the checks of `tempfile` but not for a state.
 _FULL_DISK = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
@@ -91,7 +91,7 @@ class Tiny:
     def run(
         self, *arguments: str, env: Mapping[str, str | None] | None = None, full_disk: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """`kingdom` with `arguments`; on a `full_disk` no file grows beyond some bytes."""
+        """Run `kingdom` with `arguments`; with `full_disk`, writes beyond 64 bytes of a file fail."""
         command = [str(KINGDOM), *arguments]
         variables: dict[str, str | None] = {**os.environ, **_KNOWN, **(env or {})}
         return subprocess.run(
@@ -104,7 +104,7 @@ class Tiny:
         )
 
     def tree(self) -> dict[str, bytes | None]:
-        """Everything below the root, but for the environment; folders are None."""
+        """Return the content of every file below the root, except `.venv`; None for folders."""
         return {
             str(path.relative_to(self.root)): None if path.is_dir() else path.read_bytes()
             for path in sorted(self.root.rglob("*"))

@@ -1,4 +1,4 @@
-"""The repository's own files, as git knows them."""
+"""Files of the repository under version control."""
 
 import subprocess
 from functools import cache
@@ -19,12 +19,12 @@ def tracked(suffix: str = "") -> tuple[Path, ...]:
 
 
 def name(path: Path) -> str:
-    """A path as the repository names it."""
+    """Return a path relative to the repository."""
     return path.relative_to(ROOT).as_posix()
 
 
 def text(path: Path) -> str | None:
-    """A file's text; None for one that is not text."""
+    """Return a file's text; None if it is not UTF-8."""
     try:
         return path.read_text()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Habits that hold for every file."""
+"""Conventions for all files: paths, length, line endings."""
 
 import ast
 import re
@@ -8,8 +8,8 @@ import pytest
 
 from tests.repository._tree import ROOT, name, text, tracked
 
-MAX_LINES = 600  # a guard against modules of several nouns; split where the noun changes
-# Something below a home folder, a checkout or a temporary folder of one machine.
+MAX_LINES = 600  # a longer module should be split by concern
+# Paths of one machine: home folders, checkouts, temporary folders.
 MACHINE_PATHS = re.compile(r"(?<![\w.-])/(?:home|root|Users|work|tmp)/[a-z][\w.-]*", re.IGNORECASE)
 
 

@@ -180,7 +180,7 @@ class Client:
 
 
 class Faults:
-    """Stops, freezes and kills one process at a time, and brings it back."""
+    """Stops, suspends and kills one process at a time, and restarts it."""
 
     def __init__(self, cluster: Cluster, seed: int) -> None:
         platform = cluster.platform

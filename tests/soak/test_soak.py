@@ -123,7 +123,7 @@ def test_memory_stays_flat_and_no_connections_leak(platform: Platform) -> None:
     pods = (platform.api, platform.worker)
     users = [sign_up(platform.url) for _ in range(USERS)]
     for person in users:
-        use(person, 1)  # what is opened once and kept is open now
+        use(person, 1)  # opens the connections and files that remain open
     idle, clients = [Sample.of(pod) for pod in pods], connections(platform)
     enough = threading.Event()
     with ThreadPoolExecutor(USERS) as threads:

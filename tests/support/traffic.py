@@ -1,4 +1,4 @@
-"""Clients that read and write continuously; every request without a good response counts as lost."""
+"""Clients that read and write continuously; a request without a successful response counts as lost."""
 
 from __future__ import annotations
 

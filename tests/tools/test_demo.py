@@ -1,4 +1,4 @@
-"""The demo makes the whole journey to an order, and a second run changes nothing."""
+"""The demo creates accounts, content and an order, and a second run changes nothing."""
 
 from __future__ import annotations
 

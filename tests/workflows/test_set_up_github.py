@@ -1,4 +1,4 @@
-"""The set-up of GitHub: what the script sets is what it checks, and what the workflows need."""
+"""The set-up script of GitHub checks the same settings that it sets and that the workflows need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.workflows.test_workflows import FOLDER, ROOT, jobs
 
 SCRIPT = ROOT / ".github/scripts/set-up-github"
-# A GitHub that remembers what it was given.
+# Replaces `gh`: stores the settings that it receives, and returns them.
 GH = """\
 import json, pathlib, sys
 file = pathlib.Path(__file__).with_name("state.json")

@@ -1,4 +1,4 @@
-"""The workflows hold what they promise: pinned, without rights they do not need, and safe from a fork."""
+"""The workflows: pinned actions, least privileges, and no access for pull requests from forks."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_the_comment_is_found_by_the_mark_that_the_review_makes() -> None:
 
 
 def test_deployments_of_a_stack_never_overlap_and_none_is_cancelled() -> None:
-    # No group for the run: one that waits for the approval of prod would hold the next commit back.
+    # No concurrency group for the run: a run that waits for prod's approval would block the next commit.
     assert "concurrency" not in workflow(FOLDER / "deploy.yml")
     assert jobs(FOLDER / "deploy-stack.yml")["deploy"]["concurrency"] == {
         "group": "stack-${{ inputs.stack }}",

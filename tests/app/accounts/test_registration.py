@@ -81,7 +81,7 @@ def database_commands(url: str) -> Counter[str]:
 def test_a_sign_up_takes_the_same_database_commands_for_known_and_unknown_addresses(
     platform: Platform, confirming: str, ada: Person, confirms: bool
 ) -> None:
-    """The time of the response follows: the rest is one password hash in both cases."""
+    """Equal work implies equal response times, apart from one password hash in both cases."""
     url = confirming if confirms else platform.url
     spent = []
     for email in (new_address(), ada.email):

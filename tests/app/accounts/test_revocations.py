@@ -1,4 +1,4 @@
-"""Ended sessions: known at once in this pod, within a read in the others, and dropped when tokens expire."""
+"""Revoked sessions: rejected at once by this pod and after one read by others; dropped at token expiry."""
 
 from __future__ import annotations
 

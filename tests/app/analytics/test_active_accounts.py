@@ -1,4 +1,4 @@
-"""Active accounts: marked in the pod, united in Redis, bounded during outages."""
+"""Active accounts: recorded in the pod, merged in Redis, bounded during outages."""
 
 from __future__ import annotations
 

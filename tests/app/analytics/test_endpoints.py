@@ -25,7 +25,7 @@ def send(person: Person, *events: dict[str, object]) -> httpx.Response:
 
 
 def send_until_accepted(person: Person, *events: dict[str, object]) -> httpx.Response:
-    """Send events, again while the pod is overloaded, as an app does."""
+    """Send events and repeat the request while the pod is overloaded, as the mobile client does."""
     responses: list[httpx.Response] = []
 
     def taken() -> bool:
@@ -119,7 +119,7 @@ def test_summary_counts_events_of_all_accounts(ada: Person, eve: Person, analyst
     count, accounts = shared()
     send(ada, event("notification.opened"), event("notification.opened"))
     send(eve, event("notification.opened"))
-    # Counts of today are renewed every ten seconds; which accounts they come from, every second.
+    # Event counts of today are reloaded every ten seconds, numbers of active accounts every second.
     wait_for("the count of today", lambda: shared() == (count + 3, accounts + 2), seconds=60)
 
 

@@ -32,7 +32,7 @@ def event() -> Event:
 
 @pytest.fixture
 def inserts() -> list[int]:
-    """How many documents each insert had."""
+    """Return the number of documents of each insert."""
     return []
 
 

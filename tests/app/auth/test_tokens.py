@@ -137,7 +137,7 @@ def test_tokens_of_former_keys_are_accepted_and_new_ones_have_the_first_key() ->
 
 
 def changed(token: str) -> list[str]:
-    """Return tokens that differ from a valid one in one place."""
+    """Return copies of a valid token, each with one changed character or part."""
     other = "A" if token[-1] != "A" else "B"
     return [token[:-1] + other, token + "\n", " " + token, token[1:], token.upper(), "", ".".join(["x"] * 4)]
 

@@ -30,7 +30,7 @@ async def everybody_is_here(redis: Redis) -> bool:
 
 async def load(redis: Redis) -> Loaded[bytes]:
     await redis.incr("herd:loads")
-    await asyncio.sleep(0.2)  # a slow source: the other process arrives while it works
+    await asyncio.sleep(0.2)  # a slow source, so that the other process reads during the load
     return Loaded(b"value", fresh=60)
 
 

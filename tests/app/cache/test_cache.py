@@ -245,13 +245,13 @@ async def test_reads_continue_during_and_after_a_redis_outage(redis: Redis, redi
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_stale_value_outlives_its_bound(redis: Redis, seed: int) -> None:
-    """Readers, writers, lost connections: what was invalidated longer ago than the bound is never read."""
+    """Readers never get a value that was invalidated longer ago than the bound, despite lost connections."""
     chance = random.Random(seed)
     bound = 0.3
     truth: dict[str, int] = dict.fromkeys("abc", 0)
     settled: dict[str, list[tuple[float, int]]] = {key: [(0.0, 0)] for key in "abc"}
     end = time.monotonic() + 2.0
-    least_reads = 100  # fewer would prove nothing; a busy machine takes longer
+    least_reads = 100  # a minimum for a meaningful result; a busy machine takes longer
     reads = 0
 
     def going_on() -> bool:

@@ -35,7 +35,7 @@ operations = st.lists(
 @given(operations)
 def test_limits_hold_and_dropped_entries_are_absent(steps: list[tuple[str, str, int]]) -> None:
     memory: MemoryLayer[str] = MemoryLayer(max_entries=10, max_bytes=12_000)
-    live: dict[str, int] = {}  # what may be there at all
+    live: dict[str, int] = {}  # entries that may be cached
     for step, key, size in steps:
         if step == "add":
             memory.add(entry(key, size, tags=(f"tag{int(key) % 3}",)))

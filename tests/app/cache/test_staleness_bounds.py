@@ -65,7 +65,7 @@ async def test_refresh_invalidated_during_its_load_is_not_stored_even_if_redis_d
         await until(stale)
         await asyncio.sleep(0.02)
         source.gate.clear()
-        assert await two.fetch("key", source) == b"old"  # and begins to renew it
+        assert await two.fetch("key", source) == b"old"  # starts a background refresh
         await until(lambda: source.calls == 2)
         source.value = b"new"
         await one.invalidate("key")
@@ -238,8 +238,10 @@ class UnreliablePublication:
 async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_value(
     redis: Redis, seed: int
 ) -> None:
-    """The guarantee of ``app.cache.cache``: the pod that invalidates never reads the old value again,
-    and the others do not once everything is published."""
+    """The guarantee of ``app.cache.cache``.
+
+    The invalidating pod never reads the old value again. Other pods do not after all publications.
+    """
     order = random.Random(seed)
     written = {f"key{number}": 0 for number in range(4)}
     called = dict(written)
@@ -256,7 +258,7 @@ async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_v
         publication = UnreliablePublication(one, seed)
 
         async def invalidate(key: str, version: int) -> None:
-            # No await between the two: once the call has begun, the old value is not served any more.
+            # No await in between: from the start of the call, this pod must not serve the old value.
             called[key] = max(called[key], version)
             await one.invalidate(key)
 
@@ -267,7 +269,7 @@ async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_v
                 call = asyncio.create_task(invalidate(key, written[key]))
                 if order.random() < 0.2:
                     await asyncio.sleep(0)
-                    call.cancel()  # a client that went away
+                    call.cancel()  # as when a client disconnects
                     await asyncio.gather(call, return_exceptions=True)
                 elif order.random() < 0.7:
                     await call
@@ -318,7 +320,7 @@ async def test_names_added_during_a_publication_are_published_too(redis: Redis) 
         one._redis_layer.publish_invalidation = gated  # type: ignore[method-assign]
         await one.invalidate("first")
         fail = False
-        await begun.wait()  # the first is on its way
+        await begun.wait()  # the publication of the first name is in progress
         fail = True
         source.value = b"new"
         await one.invalidate("second")
@@ -362,7 +364,7 @@ async def test_evicted_counter_does_not_validate_old_entries(redis: Redis) -> No
         for _ in range(2):
             source.value = b"new"
             await one.invalidate("key")
-            # The entry of before the invalidation is in Redis still, and the counters are evicted.
+            # Redis has the entry from before the invalidation, and has evicted the counters.
             await redis.restore("cache:{test}:entry:key", 60_000, saved, replace=True)
             for counter in await redis.keys("cache:{test}:version:*"):
                 await redis.delete(counter)

@@ -35,7 +35,7 @@ def test_errors_with_an_unknown_outcome_are_recognized(error: BaseException, unk
 async def test_write_applied_after_its_error_is_seen_by_every_pod(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is frozen when the write fails, and applies it some time after it resumes."""
+    """The database hangs during the write, and applies it some time after it responds again."""
     monkeypatch.setattr(uncertain_writes, "PERIOD_SECONDS", 0.05)
     monkeypatch.setattr(uncertain_writes, "SETTLED_SECONDS", 0.5)
     source, frozen = Source(b"old"), asyncio.Event()
@@ -53,7 +53,7 @@ async def test_write_applied_after_its_error_is_seen_by_every_pod(
                 raise NetworkTimeout("frozen")
         await asyncio.sleep(0.2)
         frozen.set()
-        # A read overtakes the write on the way into the database: it caches the old value in both pods.
+        # The database executes a read before the write, so that both pods cache the old value.
         assert await one.fetch("key", source) == b"old"
         assert await two.fetch("key", source) == b"old"
         source.value = b"new"  # applied now, and no pod is notified

@@ -68,7 +68,7 @@ def test_full_queue_rejects_new_content(ada: Person, platform: Platform) -> None
 
 
 def test_plan_limits_concurrent_generations(ada: Person) -> None:
-    """Twenty at a time for the free plan; more is refused, not queued."""
+    """The free plan allows 20 concurrent generations; further requests are rejected, not queued."""
     with ThreadPoolExecutor(8) as clients:
         asking = [clients.submit(ask, ada, str(uuid4()), prompt="many") for _ in range(80)]
         responses = [each.result() for each in asking]

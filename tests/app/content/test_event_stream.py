@@ -110,7 +110,7 @@ def test_open_streams_per_account_are_limited(platform: Platform, ada: Person) -
 
 
 STREAMS = 6  # of one account
-RELEASE_SECONDS = 15  # less than a place is held whose client was not seen to leave: 25 s
+RELEASE_SECONDS = 15  # less than the 25 s after which the slot of an undetected disconnect is freed
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER without a time: close sends RST instead of FIN
 
 
@@ -139,7 +139,7 @@ def begin_stream(platform: Platform, person: Person, path: str, *, reset: bool) 
 
 
 def places_are_free(person: Person, path: str) -> bool:
-    """Whether as many streams can be opened at once as an account may have."""
+    """Return whether the maximum number of streams of an account can be opened at once."""
     with ExitStack() as streams:
         opened = [streams.enter_context(person.client.stream("GET", path)) for _ in range(STREAMS)]
         return [response.status_code for response in opened] == [200] * STREAMS

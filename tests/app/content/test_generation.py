@@ -34,7 +34,7 @@ class Generator(GrammarGenerator):
 
 
 class Jobs:
-    """Generation jobs beside a content service."""
+    """A content service and its generation jobs."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self.service = Service(database, redis)

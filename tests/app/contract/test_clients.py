@@ -1,4 +1,4 @@
-"""Clients that generators write from the OpenAPI document work against the service."""
+"""Clients that are generated from the OpenAPI document work with the service."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ def test_a_refusal_of_a_large_body_reaches_every_client(
         for number, (size, declared, status) in enumerate(cases):
             path = ("/v1/contents", "/v1/uploads")[number // 2]
             headers = own | {"content-type": ("application/json", "image/png")[number // 2]}
-            # Not as one string: httpcore copies its rest for each HTTP/2 frame.
+            # In chunks: httpcore copies the rest of a single string for each HTTP/2 frame.
             content = io.BytesIO(b"x" * (size * MIB)) if declared else iter([b"x" * MIB] * size)
             response = client.post(path, content=content, headers=headers)
             found = (response.status_code, response.headers["content-type"], response.http_version)

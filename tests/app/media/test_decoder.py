@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 def png(width: int, height: int, *, depth: int = 8, color: int = 0, interlace: int = 0) -> bytes:
-    """A PNG of the first line only: kilobytes, whatever it claims to be."""
+    """Return a PNG with the header of the given size and the data of one line: a few kilobytes."""
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
     line = zlib.compress(bytes(min(1 + width * 8, 1_000_000)), 9)
     chunks = (png_chunk(b"IHDR", header), png_chunk(b"IDAT", line), png_chunk(b"IEND", b""))
@@ -109,7 +109,7 @@ async def test_false_header_is_detected_by_the_decoder(decoder: Decoder) -> None
 
 
 async def test_exceeding_the_memory_limit_rejects_the_image() -> None:
-    """A real image that needs more than the child may have: an interlaced PNG is held whole."""
+    """An interlaced PNG is decoded in memory as a whole, which exceeds the limit of the child process."""
     image = sample_image(4_000, 4_000, ".png[interlace,compression=1]")
     small = Decoder(memory_bytes=48 * 1024 * 1024)
     with pytest.raises(ImageRejected, match=r"memory|damaged"):

@@ -17,7 +17,7 @@ from tests.support.backends import wait_for
 
 
 def sample_image(width: int = 900, height: int = 600, form: str = ".png", seed: int = 0) -> bytes:
-    """A gradient; another one for another seed."""
+    """Return a gradient image; each seed gives a different one."""
     image = pyvips.Image.xyz(width, height)[0].linear([255 / width], [seed]).cast("uchar")
     return image.bandjoin([image, image]).copy(interpretation="srgb").write_to_buffer(form)
 

@@ -1,4 +1,4 @@
-"""Every acknowledged upload ends: ready, refused or failed with a reason, whatever happens to its job."""
+"""Every acknowledged upload ends as ready, rejected or failed with a reason, even if its job fails."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def database(tmp_path: Any) -> AsyncIterator[Database]:
 
 
 class Uploads:
-    """Uploads that were acknowledged, and the parts that process them."""
+    """Acknowledged uploads, with the queue and the job handlers that process them."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self.objects = MemoryBucket()
@@ -61,7 +61,7 @@ class Uploads:
         self.documents: Any = database["media"]
 
     async def acknowledge(self, name: str, *, age: timedelta = timedelta(0), enqueue: bool = True) -> None:
-        """As the upload route leaves it: the original is stored and the document written."""
+        """Store the original and write the document, as the upload route does."""
         self.objects.objects[object_name(name, ORIGINAL)] = sample_image(60, 40)
         at = clock.now() - age
         document = {
@@ -99,7 +99,7 @@ async def uploads(database: Database, redis: Redis) -> Uploads:
 
 
 async def make_due(redis: Redis) -> None:
-    """Let no delayed job wait."""
+    """Make all delayed jobs due."""
     client: Any = redis
     for name in await client.zrange("queue:{jobs}:delayed", 0, -1):
         await client.zadd("queue:{jobs}:delayed", {name: 0})
@@ -153,7 +153,7 @@ async def test_dead_job_without_a_worker_is_settled_by_the_sweep(uploads: Upload
 
 @pytest.mark.slow
 async def test_long_waiting_uploads_do_not_starve_lost_ones(uploads: Uploads, redis: Redis) -> None:
-    for number in range(700):  # more than a batch, all of them in the queue still
+    for number in range(700):  # more than one batch, all still queued
         await uploads.acknowledge(f"waiting{number}", age=timedelta(minutes=5))
     await uploads.acknowledge("lost", age=timedelta(minutes=1), enqueue=False)
     assert await uploads.processing.requeue() == 1

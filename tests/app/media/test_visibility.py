@@ -1,4 +1,4 @@
-"""A signed URL works while its image is public, whatever a cache in between still has."""
+"""A signed URL works only while its image is public, even if a cache has stored the image."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_distributed_password_guessing_is_limited_without_locking_out_the_owner(
 
 def test_token_guessing_is_limited_per_address(strict: str) -> None:
     bad = {"authorization": "Bearer e30.e30.e30", "x-forwarded-for": "198.51.100.9"}
-    # One client: making one takes so long on a busy machine that what is used up comes back meanwhile.
+    # One client for all requests: creating one can take so long that tokens are refilled in the meantime.
     with httpx.Client(base_url=strict, headers=bad) as client:
         statuses = [client.get("/v1/contents").status_code for _ in range(32)]
     assert statuses[:30] == [401] * 30

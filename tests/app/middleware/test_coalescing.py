@@ -61,7 +61,7 @@ def body(received: list[Message]) -> bytes:
 async def together(app: Any, route: Route, *sessions: Session) -> list[asyncio.Task[list[Message]]]:
     tasks = [asyncio.create_task(call(app, session)) for session in sessions]
     await until(lambda: route.calls > 0)
-    await asyncio.sleep(0)  # those behind the first have come as far as they get
+    await asyncio.sleep(0)  # lets the other requests start to wait for the first one
     return tasks
 
 

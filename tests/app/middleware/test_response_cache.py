@@ -51,7 +51,7 @@ class Route:
 
 
 class Reflecting:
-    """A route that shows everything it can see of a request, as a careless one might."""
+    """A route that returns everything that it can read of a request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         shown = {
@@ -113,7 +113,7 @@ async def test_response_is_cached_with_its_entity_tag_and_cache_tags(redis: Redi
 
 @pytest.mark.anyio
 async def test_a_conditional_request_that_fills_the_cache_stores_a_full_response(redis: Redis) -> None:
-    """Through the scope as the middleware around it leaves it: with its headers indexed by name."""
+    """Outer middleware leaves an index of the headers in the scope, which must not expose others."""
     route = Route()
     app = ResponseCacheMiddleware(route, FEED, response_cache(redis))
     status, headers, _ = await ask(app, method="HEAD", if_none_match="*", authorization="Bearer x")
@@ -167,8 +167,7 @@ _EXTRA = st.lists(
 
 @pytest.mark.anyio
 async def test_unkeyed_input_does_not_change_the_cached_response(redis: Redis) -> None:
-    """Whatever request fills the cache, a plain client then gets the response that it would have filled it
-    with itself, byte for byte."""
+    """A cached response is byte for byte the one that a plain request would have stored."""
     reflected = Reflecting()
     cache = response_cache(redis)
     plain = ResponseCacheMiddleware(reflected, FEED, response_cache(redis), Query)

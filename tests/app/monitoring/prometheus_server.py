@@ -16,7 +16,7 @@ _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/"
 
 @dataclass
 class PrometheusServer:
-    """The lines of each query: labels and the value at a share of the period from 0 to 1, as Prometheus text.
+    """The series of each query: labels, and a function from the fraction of the period (0 to 1) to the value.
 
     `status` other than 200 refuses every query; a server that `hangs` responds when it is stopped.
     """

@@ -1,4 +1,4 @@
-"""Findings over a source: what changed, when, how much, and what happened then."""
+"""Findings over a source: the changed signal, the onset, the size, and events near the onset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of the Prometheus HTTP API: values, and clear errors for everything else."""
+"""The client of the Prometheus HTTP API: values, and errors for any other response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals with values filled in; what cannot be used is named."""
+"""Signals with values filled in; errors name the invalid entry."""
 
 from __future__ import annotations
 

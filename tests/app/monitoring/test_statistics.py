@@ -1,4 +1,4 @@
-"""Rank statistics against scipy, and their stratified forms against what strata are for."""
+"""Rank statistics compared with SciPy, and stratified forms, which must ignore differences between strata."""
 
 from __future__ import annotations
 

@@ -71,8 +71,10 @@ def test_a_deployment_that_adds_thirty_milliseconds_is_a_shift_at_its_time(seed:
 
 
 def first_change(seed: int, load_after: float = 1.0, base: int = 27) -> tuple[int, Change]:
-    """Values four times as large over five buckets, as a rate shows a step: the first change found, and
-    the bucket after the step in which it is."""
+    """Find a rise to four times the value over five buckets, the form in which a rate shows a step.
+
+    Return the first change, and the bucket after the step in which it is found.
+    """
     chance = random.Random(seed)
     values: list[float | None] = []
     load: list[float | None] = []
@@ -88,7 +90,7 @@ def first_change(seed: int, load_after: float = 1.0, base: int = 27) -> tuple[in
 
 
 def test_a_step_is_a_shift_at_its_onset_and_no_trend_before() -> None:
-    """While fewer than ten buckets are known after it, some of the steps still fit a slope better."""
+    """With fewer than ten buckets after a step, a slope may still fit the data better."""
     found = [first_change(seed) for seed in range(40)]
     assert sum(change.kind == "trend" for _, change in found) <= 4
     assert all(abs(change.onset - 27 * 60) <= 3 * 60 for _, change in found)

@@ -1,4 +1,4 @@
-"""Workers: what becomes of jobs that succeed, fail, hang, or lose their worker."""
+"""Workers: the results of jobs that succeed, fail, hang, or lose their worker."""
 
 from __future__ import annotations
 

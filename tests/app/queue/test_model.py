@@ -64,7 +64,7 @@ class Model:
         return sum(map(len, self.lines.values()))
 
     def take(self) -> str | None:
-        """The next job of the lines."""
+        """Return the job that is reserved next."""
         order = [0, 1, 2]
         if self.turn % 16 == 15:
             order = [2, 0, 1]
@@ -166,7 +166,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule()
     def delays_end(self) -> None:
-        """All at once, then one reservation, as only that looks for them."""
+        """Expire all leases, then reserve once, since only a reservation requeues them."""
         names = sorted(self.model.delayed)
         for place, name in enumerate(names):
             self.wait(self.redis.zadd(PREFIX + "delayed", {name: 1 + place}))

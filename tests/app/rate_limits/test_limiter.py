@@ -16,7 +16,7 @@ from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
 
-# Windows so long that nothing is earned back while a test runs.
+# Windows so long that no tokens are refilled while a test runs.
 EXACT = Rule("exact", limit=50, window=86_400, local_limit=5)
 LEASED = Rule("leased", limit=200, window=86_400, local_limit=20, lease=20)
 
@@ -143,7 +143,7 @@ async def test_without_redis_each_pod_applies_its_local_limit(redis: Redis, redi
 async def test_hanging_redis_delays_a_request_by_its_timeout_only(
     redis: Redis, redis_process: Process
 ) -> None:
-    """Also those that come while the first still wait, and many times as many as one call takes."""
+    """This includes requests that arrive during the first call, and many more than fit into one call."""
     limiter = Limiter(redis)
     redis_process.signal(signal.SIGSTOP)
     try:

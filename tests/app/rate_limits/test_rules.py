@@ -54,7 +54,7 @@ async def test_exact_mode_grants_no_more_than_the_limit_in_any_window(redis: Red
     end = time.monotonic() + 1.5
     await asyncio.gather(*(hammer(pod, rule, grants, chance, end) for pod in pods))
     assert grants.max_in(rule.window) <= rule.limit
-    # And it gives what it promises, window after window; half of it, should the machine have stood still.
+    # The limiter grants the whole limit in each window, or half of it if the machine was busy.
     assert len(grants.spans) >= rule.limit * int(1.5 / (rule.window * 1.25)) // 2
 
 

@@ -1,4 +1,4 @@
-"""Deadlines: inherited, only ever earlier, enforced at the end of the block."""
+"""Deadlines: inherited, never extended, enforced at the end of the block."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class _World:
         return found
 
     def _move(self, number: int, now: int) -> None:
-        """Pods appear, become ready, end."""
+        """Create pods, make some ready, and end some."""
         chance = self._chance
         wanted = len(self._pods)
         if number == 0 or chance.random() < 0.3:
@@ -218,7 +218,7 @@ class _World:
             whole = self._value(target * max(1, len(self._pods)))
             count = chance.choice((1, 1, 2, 3))
             return [(key, {"values": [whole // count] * count})]
-        # A metric of a finished or foreign pod must not matter.
+        # Metrics of finished pods and of other pods must have no effect.
         names = [pod["name"] for pod in self._pods] + (["stranger"] if chance.random() < 0.1 else [])
         pods = {
             name: {
@@ -232,7 +232,7 @@ class _World:
         return [(key, {"pods": pods})]
 
     def _target(self, source: dict[str, Any]) -> float:
-        """The target in thousandths, for a pod that requests what most here do."""
+        """Return the target in thousandths for a pod with the most frequent request."""
         target = source["target"]
         if target.get("averageUtilization"):
             request = self._request if source["name"] == "cpu" else 128 * 1024 * 1024 * 1000

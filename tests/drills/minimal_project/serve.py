@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.response(200, {"pod": os.environ["POD_NAME"], "mounted": mounted, "hidden": hidden})
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (as the base names it)
-        """Requests are not worth a line."""
+        """Do not log requests."""
 
     def response(self, status: int, data: dict[str, object]) -> None:
         body = json.dumps(data).encode()

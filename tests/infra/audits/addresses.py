@@ -1,4 +1,4 @@
-"""No way in from the internet, and no public address, that was not meant."""
+"""Resources that are reachable from the internet, and public addresses, must be listed here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, leaves, values
 
-# Doors that were meant, by logical name and type, and why there must be one.
+# Intended public resources by logical name and type, with the reason.
 DOORS: Final[Mapping[tuple[str, str], str]] = {
     ("network-nat-0", "gcp:compute/address:Address"): "what outsiders see of pods that call out",
     ("network-nat-1", "gcp:compute/address:Address"): "what outsiders see of pods that call out",
@@ -24,8 +24,8 @@ DOORS: Final[Mapping[tuple[str, str], str]] = {
 }
 # Ranges that may appear anywhere: admitted clients, trusted proxies, private addresses of Google's APIs.
 KNOWN: Final = tuple(ipaddress.ip_network(known) for known in (*CLOUDFLARE, *LOAD_BALANCERS, GOOGLE_APIS))
-# Not on the internet. The stand-in clouds hand out addresses of 198.18.0.0/15 where the real ones hand out
-# public ones; here they count as public.
+# Private ranges. The simulated providers assign public addresses from 198.18.0.0/15, which therefore counts
+# as public here.
 INSIDE: Final = tuple(
     ipaddress.ip_network(inside)
     for inside in (
@@ -37,7 +37,7 @@ INSIDE: Final = tuple(
         "fc00::/7",
     )
 )
-# GKE keeps naming an address for an endpoint that is switched off; `doors` looks whether it is.
+# GKE reports an address for a disabled endpoint too; `doors` checks that it is disabled.
 SWITCHED_OFF: Final = {("gcp:container/cluster:Cluster", "privateClusterConfig.publicEndpoint")}
 # Objects that allow egress to any public address, with the reason why a range is not possible.
 OUTBOUND: Final[Mapping[tuple[str, str], str]] = {
@@ -72,7 +72,7 @@ def unmeant_addresses(resources: Sequence[ResourceState]) -> Iterator[Finding]:
 
 
 def meant_addresses(resources: Sequence[ResourceState]) -> set[Any]:
-    """The public addresses that the meant doors got."""
+    """Return the public addresses that the cloud assigned to the intended public resources."""
     return {
         found
         for resource in resources
@@ -83,7 +83,7 @@ def meant_addresses(resources: Sequence[ResourceState]) -> set[Any]:
 
 
 def public(text: str) -> Iterator[Any]:
-    """Every network in a text that is not wholly inside, as `ipaddress` networks."""
+    """Yield the networks in a text that are not within a private range, as `ipaddress` networks."""
     for match in ADDRESS.finditer(text):
         try:
             network = ipaddress.ip_network(match[0], strict=False)

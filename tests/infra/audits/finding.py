@@ -9,7 +9,7 @@ from rehearsal.engine.state.resource_state import ResourceState
 
 @dataclass(frozen=True)
 class Finding:
-    """One broken promise. As text: `stores: storage (gcp:storage/bucket:Bucket) forceDestroy is true`."""
+    """One violation. As text: `stores: storage (gcp:storage/bucket:Bucket) forceDestroy is true`."""
 
     promise: str
     resource: str
@@ -25,5 +25,5 @@ def title(resource: ResourceState) -> str:
 
 
 def is_of_a_cloud(resource: ResourceState) -> bool:
-    """Whether it is something in a cloud: no component, no provider."""
+    """Return whether the resource exists in a cloud: it is neither a component nor a provider."""
     return resource.custom and not resource.type.startswith("pulumi:")

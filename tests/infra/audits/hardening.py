@@ -81,7 +81,7 @@ def hardening() -> dict[str, tuple[Rule, ...]]:
 
 
 def unhardened(resources: Sequence[ResourceState]) -> Iterator[Finding]:
-    """Settings that do not prevent what they are there for."""
+    """Yield settings that differ from the required value."""
     for resource in filter(is_of_a_cloud, resources):
         name = resource.urn.rpartition("::")[2]
         for key in (resource.type, f"{resource.type}#{name}"):

@@ -11,15 +11,15 @@ from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.paths import ABSENT, values
 
-# Names under which labels go; the first that a type has is the one that counts.
+# Names of properties for labels; the first one that a type has is checked.
 NAMES: Final = ("resourceLabels", "userLabels", "labels", "tags")
-# Types whose property of that name is none of ours, and why.
+# Types whose property of such a name has another use.
 OTHERWISE: Final[Mapping[str, str]] = {
     "cloudflare:index/dnsRecord:DnsRecord": "words for searching in the console, of plans that are paid for",
     "mongodbatlas:index/advancedCluster:AdvancedCluster": "tags; its labels are deprecated in their favor",
 }
 PREFERRED: Final = {"mongodbatlas:index/advancedCluster:AdvancedCluster": "tags"}
-# Labels of what a resource makes in turn.
+# Labels of the objects that a resource creates.
 WITHIN: Final[Mapping[str, str]] = {
     "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
     "kubernetes:apps/v1:Deployment": "spec.template.metadata.labels",
@@ -49,13 +49,13 @@ def places(type_: str) -> Iterator[str]:
     elif type_ not in OTHERWISE:
         known = resource_type(type_)
         assert known is not None, f"the SDK has no {type_}"
-        # Google's `tags` beside `labels` bind resources to policies and are none of these.
+        # A Google type with `labels` may also have `tags`, which bind policies and are not labels.
         yield from [name for name in NAMES if name in known.inputs.fields][:1]
     if type_ in WITHIN:
         yield WITHIN[type_]
 
 
 def _pairs(found: Any) -> dict[str, Any]:
-    if isinstance(found, list):  # Atlas' users have them as pairs
+    if isinstance(found, list):  # users of Atlas have labels as key-value pairs
         return {item["key"]: item["value"] for item in found}
     return {} if found is ABSENT or found is None else dict(found)

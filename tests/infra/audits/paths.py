@@ -1,4 +1,7 @@
-"""Places in a tree of properties: `rules[].match.config`, where `[]` is every element of a list."""
+"""Read and replace values in a tree of properties by path.
+
+In a path such as `rules[].match.config`, `[]` stands for every element of a list.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-# A key with dots stands in quotes, as Pulumi writes it: metadata.labels["app.kubernetes.io/name"].
+# A key with dots is quoted as in Pulumi: metadata.labels["app.kubernetes.io/name"].
 PART: Final = re.compile(r'\["(?P<quoted>[^"]+)"\]|(?P<each>\[\])|(?P<plain>[^.\[\]]+)')
 EACH: Final = object()
 ABSENT: Final = object()
 
 
 def parts(path: str) -> tuple[Any, ...]:
-    """The path taken apart: keys, and `EACH` for every element."""
+    """Split a path into keys, with `EACH` for `[]`."""
     return tuple(
         EACH if match["each"] else match["quoted"] or match["plain"] for match in PART.finditer(path)
     )
@@ -41,7 +44,7 @@ def _values(tree: Any, rest: tuple[Any, ...]) -> Iterator[Any]:
 
 
 def replaced(tree: Any, path: str, value: Any) -> Any:
-    """A copy of the tree with the value at the path, everywhere that the path leads; `ABSENT` removes."""
+    """Return a copy of the tree with the value at every position of the path; `ABSENT` removes the key."""
     found = copy.deepcopy(tree)
     _replace(found, parts(path), value)
     return found
@@ -67,7 +70,7 @@ def _replace(tree: Any, rest: tuple[Any, ...], value: Any) -> None:
 
 
 def leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every scalar with its path."""
+    """Yield every scalar with its path."""
     match tree:
         case dict():
             for key, value in tree.items():

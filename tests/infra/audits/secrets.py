@@ -1,4 +1,4 @@
-"""No plaintext secret: neither by the SDK's declaration, nor by value, nor by form."""
+"""A state has no plaintext secrets: secret outputs by the SDK, generated values, and typical formats."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SOURCES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "gcp:secretmanager/secretVersion:SecretVersion": ("secretData",),
 }
-# A public certificate: it is mounted beside the secrets, so it lies in Secret Manager too.
+# Public certificates, which are stored in Secret Manager because they are mounted with the secrets.
 PUBLIC: Final = frozenset(f"identity-kingdom-{use}redis-ca" for use in ("", "limits-", "queue-"))
-MIN_LENGTH: Final = 16  # characters of a line that cannot be a coincidence
+MIN_LENGTH: Final = 16  # characters; shorter lines may occur elsewhere by coincidence
 LOOKS: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@"  # a password in an address
@@ -34,7 +34,7 @@ LOOKS: Final = re.compile(
 
 
 def plain_secrets(resources: Sequence[ResourceState], outputs: Mapping[str, Any]) -> Iterator[Finding]:
-    """Secrets that stand in a state without being sealed, in any resource and in the stack's outputs."""
+    """Yield secrets that are not encrypted in a state, in resources and in the stack's outputs."""
     generated = lines_of_secrets(resources)
     for resource in resources:
         declared = resource_type(resource.type) if resource.custom else None

@@ -1,4 +1,4 @@
-"""No store of data without backup, encryption under a key of our own, and protection from deletion."""
+"""Every data store has a backup, encryption with a customer-managed key, and deletion protection."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.infra.audits.finding import Finding, is_of_a_cloud, title
 from tests.infra.audits.hardening import Rule, breaches
 
 ASPECTS: Final = ("backup", "encryption", "deletion")
-# Inputs by which a type shows that it keeps something.
+# Names of inputs that only types which store data have.
 KEEPS: Final = re.compile(
     r"kmsKey|customerManaged|[eE]ncryption|deletionProtection|terminationProtection|backupEnabled|persistence"
     r"|forceDestroy|[rR]etention|skipDestroy"
 )
-# Objects on the cluster that keep something on a disk; none is declared.
+# Kubernetes kinds that store data on a disk; the program declares none.
 ON_DISKS: Final = ("PersistentVolumeClaim", "PersistentVolume", "StatefulSet")
 SCHEDULE: Final = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 COMPLIANCE: Final = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
@@ -38,9 +38,9 @@ FILE: Final = Path(__file__).with_suffix(".yaml")
 
 @dataclass(frozen=True)
 class Store:
-    """Requirements of a type.
+    """Requirements of a type: rules by aspect, or the reason why an aspect does not apply.
 
-    An aspect that does not apply has a reason instead; `kept` is the option `protect`.
+    `protect` is whether the resource option `protect` is required.
     """
 
     rules: Mapping[str, tuple[Rule, ...] | str]
@@ -49,7 +49,7 @@ class Store:
 
 @cache
 def stores() -> dict[str, Store]:
-    """The stores of `stores.yaml` by type."""
+    """Return the data stores of `stores.yaml` by type."""
     content: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["stores"]
     return {
         type_: Store(

@@ -1,4 +1,4 @@
-"""The plan of a stack as a text for review: a change of the program is a diff of it."""
+"""Write the plan of a stack as YAML, so that the effect of a change can be reviewed as a diff."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.infra.rehearsal import STACKS, name_of, operation
 
 FOLDER = Path(__file__).parent
 HEAD = "# The plan of {stack}: written by `make inventory`, reviewed with each change.\n"
-MAX_LENGTH = 100  # characters of a text that are worth reviewing here
-# The same on every resource, or redundant with the key.
+MAX_LENGTH = 100  # characters; longer texts are shortened
+# Properties that are equal on every resource, or redundant with the key; they are left out.
 PLAIN = {"apiVersion", "kind", "labels", "project", "resourceLabels", "userLabels"}
 
 
 def planned(stack: str) -> Result:
-    """The plan of creating a stack from nothing."""
+    """Return the plan of a new stack."""
     with tempfile.TemporaryDirectory() as folder:
         return operation(stack, Path(folder)).preview()
 
 
 def listing(stack: str) -> str:
-    """The inventory of a stack as the text of its file."""
+    """Return the text of the inventory file of a stack."""
     resources = [
         item
         for item in planned(stack).snapshot.resources
@@ -84,7 +84,7 @@ def _sorted(components: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A list or object of plain values on one line: a property is a line."""
+    """Writes short objects and lists of scalars on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

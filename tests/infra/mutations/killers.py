@@ -63,14 +63,13 @@ SEEN_TOGETHER = (
     "kubernetes:",
     "mongodbatlas:index/advancedCluster",
 )
-Changes = Mapping[str, ResourceState | None]  # by URN; None takes the resource away
+Changes = Mapping[str, ResourceState | None]  # by URN; None removes the resource
 
 
 class Evaluator:
-    """Evaluate changes of a valid state with every check.
+    """Evaluates changes of a valid state with policies, audits, documents and tests that only read a state.
 
-    Only mandatory policies count: an advisory one stops no deployment. Tests are included that only read a
-    state.
+    Advisory policies are not included, because they do not stop a deployment.
     """
 
     def __init__(self, declared: Declared) -> None:
@@ -196,7 +195,7 @@ def _for_each_role(test: Callable[[Declared, str], None], declared: Declared) ->
 
 
 def evaluated(item: ResourceState) -> Resource:
-    """A resource as policies see it in a preview: what was declared."""
+    """Convert a resource to the form in which a preview passes it to policies: declared inputs."""
     return Resource(
         urn=item.urn,
         type=item.type,

@@ -24,7 +24,7 @@ EVERYBODY = "0.0.0.0/0"
 def ways(
     setting: Setting, landed: Landed, resources: Sequence[ResourceState]
 ) -> Iterator[tuple[str, Changes]]:
-    """Every way to turn the setting off, with a name: as a whole, and each switch in it alone."""
+    """Yield (name, changes) for each way to disable the setting: as a whole, and each boolean in it alone."""
     by_urn = {item.urn: item for item in resources}
     made = sorted(urn for urn in by_urn if any(_stands_for(planned, urn) for planned in landed.made))
     if setting.option:
@@ -60,7 +60,7 @@ def _undone(item: ResourceState) -> Iterator[tuple[str, Changes]]:
 
 
 def _real(landed: Landed, resources: Sequence[ResourceState]) -> dict[str, list[Steps]]:
-    """The places in resources as they are; a mark in a name or a key stood for any."""
+    """Return the positions in the real resources; a mark in a name or key of the plan matches any text."""
     found: dict[str, list[Steps]] = defaultdict(list)
     for urn, steps in sorted(landed.places, key=str):
         for item in resources:
@@ -89,7 +89,7 @@ def _same(real: Steps, planned: Steps) -> bool:
 
 def _without(item: ResourceState, places: Sequence[Steps]) -> ResourceState:
     inputs = copy.deepcopy(unwrap(item.inputs))
-    # From the back, so that what is taken out of a list moves nothing that is still to go.
+    # In reverse order, so that removals from a list do not change the indices of later ones.
     for steps in sorted(
         places, key=lambda steps: [(isinstance(step, str), step) for step in steps], reverse=True
     ):
@@ -109,7 +109,7 @@ def _at(tree: Any, steps: Steps) -> Any:
 
 
 def off(value: Any) -> Any:
-    """Return the mutated value: a flag is inverted, a range opened, a role the owner's; others go."""
+    """Return the mutated value: an inverted boolean, 0.0.0.0/0 for a range, the owner role; else ABSENT."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

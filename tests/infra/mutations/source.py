@@ -21,11 +21,11 @@ Span = tuple[int, int, int, int]  # first line, its column, last line, its colum
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting, its position, and the failure that it prevents.
+    """A setting of the program with its comment, which states the failure that the setting prevents.
 
-    `value` is where its value stands; None for a statement that gives nothing a name: its resources are
-    meant. `option` is whether it is one of Pulumi's resource options, which no cloud ever sees. `first` and
-    `last` are the lines of the setting, `statement` those of the statement that it is in.
+    `value` is the position of its value; None for a statement without an assignment, whose comment is about
+    the resources that it declares. `option` is true for a resource option of Pulumi, which is not sent to a
+    cloud. `first` and `last` are the lines of the setting, `statement` those of the enclosing statement.
     """
 
     module: str
@@ -39,12 +39,12 @@ class Setting:
 
     @property
     def id(self) -> str:
-        """How the table names it: `edge/cache.py cache_level`."""
+        """Identifier in the table, such as `edge/cache.py cache_level`."""
         return f"{self.module} {self.key}"
 
 
 def commented(path: Path, root: Path) -> list[Setting]:
-    """Every setting of a module that has a comment, in order; where two have one key, they are numbered."""
+    """Return the settings of a module that have a comment, in order; equal keys are numbered."""
     text = path.read_text(encoding="utf-8")
     beside, above = comments(text)
     nodes = list(_candidates(ast.parse(text)))
@@ -52,12 +52,12 @@ def commented(path: Path, root: Path) -> list[Setting]:
     for line, comment in sorted({**above, **beside}.items()):
         if line in beside:
             ending = [node for node in nodes if node.last == line]
-            # All of what stands on the line; where it only closes a bracket, what the bracket belongs to.
+            # The nodes that are entirely on the line; for a closing bracket, the node that it ends.
             whole = [node for node in ending if node.first == line] or ending[-1:]
         else:
             whole = [node for node in nodes if node.first == line]
         if whole:
-            # Candidates come from the outside in.
+            # The first candidate is the outermost.
             found.append(replace(whole[0], module=path.relative_to(root).as_posix(), comment=comment))
     total = Counter(setting.key for setting in found)
     seen: Counter[str] = Counter()
@@ -70,11 +70,11 @@ def commented(path: Path, root: Path) -> list[Setting]:
 
 
 def comments(text: str) -> tuple[dict[int, str], dict[int, str]]:
-    """Comments by the line of code that they stand beside, and by the line of code that they stand above."""
+    """Return trailing comments by their line of code, and comments above a line of code by that line."""
     beside: dict[int, str] = {}
     above: dict[int, str] = {}
     waiting: list[str] = []
-    fresh = True  # nothing but space since the line began
+    fresh = True  # only white space so far on the line
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         match token.type:
             case tokenize.COMMENT:
@@ -99,7 +99,7 @@ def comments(text: str) -> tuple[dict[int, str], dict[int, str]]:
 def _candidates(
     node: ast.AST, *, option: bool = False, statement: tuple[int, int] = (0, 0)
 ) -> Iterator[Setting]:
-    """Everything below a node that may have a comment, from the outside in."""
+    """Yield the settings in a node, the outermost first."""
     if isinstance(node, ast.stmt):
         statement = (_line(node), _end(node))
     for key, outer, value in _parts(node):

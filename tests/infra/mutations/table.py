@@ -21,8 +21,8 @@ HEAD: Final = """\
 # Every setting of infra/ whose comment states what it prevents, and the checks that detect its mutation:
 # written by `make inventory`, reviewed with each change. Comments that only explain are in explained.yaml.
 """
-# These read settings and compute with them: their values do not reach a cloud unchanged. See
-# tests/infra/test_setting_changes.py.
+# Modules that compute with settings: their values are not passed on unchanged. They are tested by
+# tests/infra/test_setting_changes.py instead.
 REASONING: Final = {
     "settings/errors.py",
     "settings/loader.py",
@@ -36,7 +36,7 @@ Table = dict[str, dict[str, list[str]]]
 
 @cache
 def settings() -> tuple[Setting, ...]:
-    """Every setting with a comment, those left out whose comment only explains."""
+    """Return every setting with a comment, except those in `explained`."""
     left_out = explained()
     return tuple(
         setting
@@ -49,7 +49,7 @@ def settings() -> tuple[Setting, ...]:
 
 @cache
 def explained() -> dict[str, str]:
-    """Settings whose comment explains and promises nothing, each with the reason."""
+    """Return settings whose comment only explains and states no prevented failure, each with the reason."""
     found: dict[str, str] = yaml.safe_load(EXPLAINED.read_text())
     return found
 
@@ -74,7 +74,7 @@ def table(declared: Declared) -> Table:
 
 
 def text(found: Table) -> str:
-    """The table as its file."""
+    """Return the text of the table's file."""
     short = {
         setting: detections["as a whole"] if detections.keys() == {"as a whole"} else detections
         for setting, detections in found.items()

@@ -1,7 +1,7 @@
-"""Find the places of a setting in the plan: the program runs with a mark in place of each setting.
+"""Find the positions of a setting's value in the plan, by running the program with marks as values.
 
-The source is copied with every requested value `V` written as `__mark__(number, V)`, and planned
-against clouds that take whatever they are given. Marks then stand in the plan where the values would.
+The source is copied with every value `V` written as `__mark__(number, V)` and planned with providers that
+accept any value, so that the plan contains the marks at the positions of the values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rehearsal.pulumi.properties import unwrap
 from tests.infra.mutations.source import Setting, Span
 from tests.infra.rehearsal import ROOT, configuration
 
-MARK = re.compile("<#([0-9]+)#>")  # plain letters: what becomes JSON on the way keeps them
+MARK = re.compile("<#([0-9]+)#>")  # characters that JSON does not escape
 Steps = tuple[str | int, ...]
 
 
@@ -41,7 +41,7 @@ class Landed:
 
 
 def landings(settings: Sequence[Setting], folder: Path) -> list[Landed]:
-    """For each setting, in the same order, where it lands in the plan of prod."""
+    """Return the positions of each setting in the plan of prod, in the order of `settings`."""
     planned = _planned(settings, folder)
     found = [Landed() for _ in settings]
     for item in planned:
@@ -60,7 +60,7 @@ def landings(settings: Sequence[Setting], folder: Path) -> list[Landed]:
 
 
 def leaves_of(tree: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
-    """Every scalar with the keys and numbers that lead to it; an empty list or object counts as one."""
+    """Yield (path, value) of every scalar, and of every empty list or object."""
     if isinstance(tree, dict) and tree:
         for key, value in tree.items():
             yield from leaves_of(value, (*steps, key))
@@ -95,14 +95,14 @@ def _planned(settings: Sequence[Setting], folder: Path) -> list[ResourceState]:
 
 
 def marked(text: bytes, spans: Mapping[int, Span]) -> bytes:
-    """The source with a call around each value; lines stay where they are."""
+    """Return the source with a call of `__mark__` around each value; line numbers do not change."""
     starts = [0]
     for line in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     inserts: list[tuple[int, int, bytes]] = []
     for number, (first, begin, last, end) in spans.items():
         opened, closed = starts[first - 1] + begin, starts[last - 1] + end
-        # Of two that begin in one place the longer opens first; of two that end, it closes last.
+        # Of two values with the same start the longer one is opened first; with the same end, closed last.
         inserts.append((opened, -closed, f"__mark__({number}, ".encode()))
         inserts.append((closed, -opened + len(text), b")"))
     for place, _, insert in sorted(inserts, reverse=True):
@@ -111,10 +111,10 @@ def marked(text: bytes, spans: Mapping[int, Span]) -> bytes:
 
 
 def mark(number: int, value: Any) -> Any:
-    """The value with every scalar and output in it replaced by a mark; resources stay."""
+    """Return the value with every scalar and output in it replaced by a mark; resources are unchanged."""
     match value:
         case bool() | int() | float() | str():
-            # A mark within a mark: the inner setting is seen as itself and as part of the outer.
+            # A value that contains a marked setting has the marks of both settings.
             inner = MARK.findall(value) if isinstance(value, str) else []
             return "".join(f"<#{one}#>" for one in (*inner, number))
         case dict():
@@ -131,7 +131,7 @@ def mark(number: int, value: Any) -> Any:
 
 @contextlib.contextmanager
 def _instead_of_ours(folder: Path) -> Iterator[None]:
-    """The marked program is imported in place of the one that tests have imported."""
+    """Import the marked program instead of the imported one during the block."""
     ours = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "infra"}
     for name in ours:
         del sys.modules[name]

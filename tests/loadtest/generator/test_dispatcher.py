@@ -31,7 +31,7 @@ SEED = 3
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """The dispatcher exempts all objects from garbage collection; here other tests follow."""
+    """Undo the exemption of all objects from garbage collection, which would affect later tests."""
     yield
     gc.unfreeze()
 

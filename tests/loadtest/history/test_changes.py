@@ -1,4 +1,4 @@
-"""Changes among recorded runs: which commit, how large, and which of them fail the history."""
+"""Changes among recorded runs: their commit, their size, and the exit code of the history."""
 
 from __future__ import annotations
 

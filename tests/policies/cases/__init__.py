@@ -1,7 +1,6 @@
-"""Cases of the policies that must pass or be found: one table per concern.
+"""Compliant and violating resources of each policy: one table per concern.
 
-A case starts from resources that the policy passes and breaks them in one place; the finding must name that
-place.
+A case has compliant resources and changes of one property each; the finding must name the changed property.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from policies.testing import ResourceFixture, changed
 
 @dataclass(frozen=True)
 class Break:
-    """Changes (path to value) to the `index`-th resource, and what the finding's text must contain."""
+    """A violation: changes (path to value) of the resource `index`, and a text that the finding contains."""
 
     changes: Mapping[str, Any]
     expect: str
     index: int = 0
-    become: str = ""  # another type, where the type itself is what is wrong
+    become: str = ""  # the new type of the resource, if its type is the violation
 
 
 @dataclass(frozen=True)
 class Case:
-    """One policy: resources it passes, changes it must find, and changes it must still pass."""
+    """One policy: compliant resources, changes that violate it, and changes that do not."""
 
     policy: str
     good: tuple[ResourceFixture, ...]
@@ -45,7 +44,7 @@ class Case:
 
 
 def breaking(*paths: str | tuple[str, Any] | tuple[str, Any, str], index: int = 0) -> tuple[Break, ...]:
-    """Breaks from (path, value[, expected text]); the expected text is the path itself unless given."""
+    """Return breaks from (path, value[, expected text]); by default, the expected text is the path."""
     made = []
     for item in paths:
         path, value, *expect = item

@@ -1,8 +1,8 @@
 """Unknown values in every rule: no crash, no silent pass and no false finding.
 
-Each value of every case, passing and failing, is replaced by an unknown, from single leaves up to whole
-trees. The value that will come may be the one of the case; so a failing case must stay a finding or be
-listed as not evaluated, and a passing one must not become a finding.
+Each value of every case is replaced by an unknown, from single leaves up to whole trees. The real value may
+later be the one of the case, so a violation must remain a finding or be listed as not evaluated, and a
+compliant case must not become a finding.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from policies.testing import ResourceFixture, Secret, evaluate_policy
 from tests.policies.cases import Case
 from tests.policies.test_cases import CASES
 
-# An unknown value cannot be a secret written in the program, which is all that this policy looks for.
+# This policy looks for plaintext secrets in the program, which an unknown value cannot be.
 LOOKS_AT_WHAT_IS_WRITTEN = {"no-secret-values"}
 Replace = Callable[[Any], Any]
 BY_RULE = {rule.name: [case for case in CASES if case.policy == rule.name] for rule in RULES}
 
 
 def variants(value: Any, replaced: Replace) -> Iterator[tuple[str, Any]]:
-    """`value` once for each of its parts, with that part replaced by ``replaced(part)``; and where it was."""
+    """Yield (path, copy of `value`) for each nested value, which is replaced by ``replaced(part)`` there."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield f".{key}", {**value, key: replaced(item)}
@@ -42,7 +42,7 @@ def variants(value: Any, replaced: Replace) -> Iterator[tuple[str, Any]]:
 def everywhere(
     given: list[ResourceFixture], replaced: Replace
 ) -> Iterator[tuple[str, list[ResourceFixture]]]:
-    """`given` once for each part of each resource's inputs, with that part replaced."""
+    """Yield (path, copy of `given`) for each nested value of the inputs, which is replaced in the copy."""
     for index, item in enumerate(given):
         for place, props in variants(item.props, replaced):
             changed = ResourceFixture(item.type, props, item.name, item.protect, item.parent)
@@ -54,7 +54,7 @@ def unknown(_: Any) -> Any:
 
 
 def secret_throughout(value: Any) -> Any:
-    """`value` with every scalar in it a secret."""
+    """Return `value` with every scalar marked as secret."""
     if isinstance(value, Mapping):
         return {key: secret_throughout(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -63,7 +63,7 @@ def secret_throughout(value: Any) -> Any:
 
 
 def situations(case: Case) -> Iterator[tuple[list[ResourceFixture], bool]]:
-    """The resources of a case as they pass, and each way that they fail; and whether they pass."""
+    """Yield (resources, whether they comply) for the compliant resources of a case and each violation."""
     yield list(case.good), True
     for change in case.breaks:
         yield case.broken(change), False

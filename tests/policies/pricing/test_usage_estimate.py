@@ -1,4 +1,4 @@
-"""Positions paid by use follow from the load that a stack's autoscalers are made for."""
+"""Usage-based costs follow from the load that a stack's autoscalers allow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The real program, broken once for each rule: production as the rehearsal plans it, with one thing changed.
+"""Violations of each rule in the real program: the plan of production with one changed resource each.
 
-A row names the resource by kind and logical name (``Deployment/api``), what changes in it, and where the
-finding must be when that is another resource.
+A row has the resource by kind and logical name (``Deployment/api``), the changes, and the resource of the
+finding if it is another one.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One way to break one rule.
+    """One violation of one rule.
 
     Attributes:
-        policy: the rule that must find it, and no other may.
-        resource: the resource that is changed, ``Kind/name``.
+        policy: the only rule that must report it.
+        resource: the changed resource, ``Kind/name``.
         changes: path to value in its inputs; none with `gone`.
-        on: the resource that the finding must be about, where it is not the changed one.
-        gone: the resource is taken away instead.
-        plant: the type of a resource that is added, where the program declares none of this kind;
-            `changes` are its inputs then.
+        on: the resource of the finding, if it is not the changed one.
+        gone: remove the resource instead of changing it.
+        plant: the type of a resource to add, for kinds that the program does not declare; `changes` are then
+            its inputs.
     """
 
     policy: str
@@ -38,5 +38,5 @@ class Row:
 
 
 def planted(policy: str, type_: str, inputs: Mapping[str, Any]) -> Row:
-    """A row whose resource the program does not declare."""
+    """Return a row that adds a resource of a type that the program does not declare."""
     return Row(policy, f"{type_.rsplit(':', 1)[-1]}/planted", inputs, plant=type_)

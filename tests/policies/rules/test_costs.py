@@ -1,4 +1,4 @@
-"""The cost ceiling holds the dated price list against what a stack may grow to."""
+"""The cost ceiling compares the estimated cost at maximum scale with the limit."""
 
 from __future__ import annotations
 

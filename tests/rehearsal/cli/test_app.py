@@ -29,7 +29,10 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Case:
-    """`spoil` breaks the project, and may hold on to something while the command runs."""
+    """An invalid project or command, and texts in its output.
+
+    `spoil` changes the project; if it returns a context manager, that is open while the command runs.
+    """
 
     name: str
     spoil: Callable[[Tiny], object]
@@ -40,7 +43,7 @@ class Case:
     full_disk: bool = False
 
 
-# As infra/settings/errors.py reports wrong settings.
+# The format in which infra/settings/errors.py reports wrong settings.
 REFUSED = """raise pulumi.RunError(
     'stack "local": one setting is wrong in stacks/Pulumi.local.yaml, and nothing was changed\\n'
     "  tiny:words = 2\\n      must be at least 3"
@@ -269,7 +272,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """The tiny project with its stack up, and changed once, so that there is a backup of its state."""
+    """Return a deployed project that was updated once, so that its state has a backup."""
     project = Tiny.make(tmp_path_factory.mktemp("made"))
     for words in ("1", "2"):
         project.stack.write_text(f"config:\n  tiny:words: {words}\n")

@@ -1,4 +1,4 @@
-"""The dashboard over a recording without a platform, served on loopback."""
+"""Serve a dashboard on loopback with a recording instead of a running platform."""
 
 from __future__ import annotations
 

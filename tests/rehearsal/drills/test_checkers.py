@@ -1,4 +1,4 @@
-"""Checkers report planted faults, and accept what only looks like one."""
+"""Checkers report planted faults, and accept histories that only resemble one."""
 
 from __future__ import annotations
 

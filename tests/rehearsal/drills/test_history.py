@@ -1,4 +1,4 @@
-"""Histories keep the order of invocation and survive a file."""
+"""Histories retain the order of invocation, also when they are written to a file and read again."""
 
 from __future__ import annotations
 

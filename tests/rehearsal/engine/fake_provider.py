@@ -39,7 +39,7 @@ def refused(reason: str) -> ProviderError:
 
 @dataclass
 class Cloud:
-    """The existing resources by ID; with a `path` they are stored in a file, which outlives the process.
+    """The existing resources by ID; with a `path` they are stored in a file, for use by later processes.
 
     `before` and `after` are hooks by (method, name), called before and after the effect of a method; a hook
     may raise, wait or end the process. `log` has (method, name, "begin" or "end") in order.

@@ -1,4 +1,4 @@
-"""Run programs from folders, in this process, on the stack `dev` without a policy pack."""
+"""Run the programs in folders in this process, on the stack `dev` and without a policy pack."""
 
 from __future__ import annotations
 

@@ -29,13 +29,13 @@ def supervisors() -> list[psutil.Process]:
 
 @contextmanager
 def stopping_supervisor(home: Home) -> Iterator[None]:
-    """Hold the lock as a supervisor that stops its processes does, until another one was started in vain."""
+    """Hold the supervisor's lock until another supervisor was started and failed to acquire it."""
     home.make()
     descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def release() -> None:
-        # The child tries the lock in vain and exits.
+        # The child cannot acquire the lock and exits.
         wait_for("a supervisor is started", lambda: bool(supervisors()))
         wait_for("it has exited", lambda: not supervisors())
         os.close(descriptor)

@@ -80,7 +80,7 @@ def test_the_rehearsal_sets_the_same_default_inputs_as_the_real_provider(real: t
 
 
 def test_a_plugin_is_found_started_and_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a rehearsal provider as the plugin, to test the protocol without a real one."""
+    """Use a simulated provider as the plugin, to test the protocol without a real one."""
     plugin = tmp_path / "plugins" / "resource-random-v4.0.0" / "pulumi-resource-random"
     plugin.parent.mkdir(parents=True)
     plugin.write_text(FAKE)

@@ -1,4 +1,4 @@
-"""Manifests whose right result is known from the code or documentation of Kubernetes, one file each."""
+"""Manifests whose correct result is known from the code or documentation of Kubernetes, one file each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pack's process: how it starts, how it fails, and that it never outlives us."""
+"""The pack's process: start, failures, and its end when this process ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of a policy pack: started here, evaluated here or in a forked process."""
+"""The process of a policy pack, which a forked process can use as well."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ HANGING = "it hangs before `PolicyPack(...)` is reached"
 
 
 class Machine:
-    """A process by the clock of a test: it prints its port once it has used `needed` seconds.
+    """A simulated process with a simulated clock, which prints its port after `needed` seconds of CPU time.
 
-    It gets `share` of the elapsed time on the processor, and is `running` while it waits for it.
+    It gets the fraction `share` of the elapsed time as CPU time, and is `running` while it waits for more.
     """
 
     def __init__(self, needed: float, share: float, *, running: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""A provider spoken to as an engine speaks to it, with plain values on this side."""
+"""Call a provider like an engine does, with plain values as arguments and results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REGION = "europe-west1"
 
 @dataclass(frozen=True)
 class Checked:
-    """The inputs after Check, and what was wrong with them: path to reason."""
+    """The inputs after Check, and the failures: path to reason."""
 
     inputs: dict[str, Any]
     failures: dict[str, str]
@@ -54,7 +54,7 @@ class Calls:
         return Created(response.id, decode(response.properties))
 
     def make(self, urn: str, news: dict[str, Any]) -> Created:
-        """Check, which must find nothing, and create."""
+        """Check the inputs, fail on any reported problem, and create the resource."""
         checked = self.check(urn, news)
         assert not checked.failures
         return self.create(urn, checked.inputs)
@@ -103,6 +103,6 @@ def urn(type_: str, name: str = "it") -> str:
 
 
 def paths(response: provider_pb2.DiffResponse) -> dict[str, str]:
-    """Changed paths and the kind of each change."""
+    """Return the kind of each change by path."""
     kinds = provider_pb2.PropertyDiff.Kind
     return {path: kinds.Name(one.kind) for path, one in response.detailedDiff.items()}

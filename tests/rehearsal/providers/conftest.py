@@ -1,4 +1,4 @@
-"""One provider of each package for all tests: they hold no state beside their configuration."""
+"""One provider of each package for all tests; providers have no state except their configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resources with wrong inputs of every kind, over all four clouds, and the paths at which each is wrong."""
+"""Resources with every kind of invalid input, for all four clouds, and the path of each problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cloudflare: ids, what exists once in a zone, and its functions."""
+"""Cloudflare: ids, types with one resource per zone, and functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Update or replace: what changed, and what cannot change in place."""
+"""Changed properties, and whether they need an update or a replacement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clouds behind gRPC: one server in place of the provider processes that the CLI would start."""
+"""The gRPC server of the simulated providers, to which the CLI connects instead of starting plugins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUCKET = "urn:pulumi:test::test::gcp:storage/bucket:Bucket::"
 
 
 def connected(port: int, project: str) -> Calls:
-    """A connection of its own, as each provider resource has under the CLI, configured for `project`."""
+    """Open a connection like the CLI does for each provider resource, and configure it for `project`."""
     options = (("grpc.use_local_subchannel_pool", 1),)  # else channels to one port share a connection
     stub = provider_pb2_grpc.ResourceProviderStub(grpc.insecure_channel(f"127.0.0.1:{port}", options=options))
     calls = Calls(stub)
@@ -41,7 +41,7 @@ def test_every_connection_keeps_its_own_configuration() -> None:
 
 
 def test_a_preview_has_known_results_of_functions_without_a_model() -> None:
-    """The CLI ends with an error where the result of a function is unknown."""
+    """The CLI fails if the result of a function is unknown."""
     server, port = start(partial(provider, "gcp"))
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -57,7 +57,7 @@ def test_a_preview_has_known_results_of_functions_without_a_model() -> None:
 
 
 def test_a_signal_ends_the_clouds_from_a_thread_of_its_own() -> None:
-    """The main thread holds the lock of the event when it begins to wait, and would wait for itself."""
+    """A signal handler in the main thread would deadlock on the event that this thread waits for."""
     setters: list[threading.Thread] = []
 
     class Recorded(threading.Event):

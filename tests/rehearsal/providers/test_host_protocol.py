@@ -1,4 +1,4 @@
-"""The interface of the host is what the host's client implements."""
+"""The host's client implements the protocol that providers call."""
 
 from __future__ import annotations
 

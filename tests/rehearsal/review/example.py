@@ -34,7 +34,7 @@ redis.Instance(
 
 
 def comment(folder: Path) -> str:
-    """The comment on a change that doubles a cache in prod and takes its TLS away. Commits read as dots."""
+    """Return the comment on a change that doubles prod's cache and removes its TLS, with masked commits."""
     repository = Repository(folder, ())
     repository.write("infra/__main__.py", PROGRAM)
     for stack, gib in (("dev", 1), ("prod", 5)):
@@ -59,7 +59,7 @@ def comment(folder: Path) -> str:
 
 
 def page(folder: Path) -> str:
-    """The page with the example as a run makes it today."""
+    """Return the text of the page with the example from a new run."""
     example = f"`````markdown\n{comment(folder)}`````\n"
     text, replaced = PLACE.subn(lambda _: example, PAGE.read_text())
     assert replaced == 1

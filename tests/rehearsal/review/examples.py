@@ -1,7 +1,7 @@
-"""Kinds of pull requests, reviewed for real: ``python -m tests.rehearsal.review.examples`` records them.
+"""Reviews of typical pull requests: ``python -m tests.rehearsal.review.examples`` records them.
 
-Each is a change of one small project, evaluated by this repository's policy pack. The recorded comments
-are read in reviews of this repository: they are what a reviewer gets.
+Each is a change of one small project, evaluated by this repository's policy pack. The recorded files show in
+a diff how a change of the code affects the comments that reviewers get.
 """
 
 from __future__ import annotations
@@ -172,9 +172,9 @@ storage.BucketIAMMember(
 
 @dataclass(frozen=True)
 class Example:
-    """One kind of pull request: how it changes the project, and the exit code of its review.
+    """One kind of pull request: its change of the project, and the exit code of its review.
 
-    `base` is how the project of this example differs from the others'.
+    `base` changes the project before the first commit, for examples that need another project.
     """
 
     change: Callable[[Repository], None]
@@ -202,13 +202,13 @@ def settings(gib: int, ceiling: int = 1000) -> Callable[[Repository], None]:
 
 
 def replicas(number: int) -> Callable[[Repository], None]:
-    """A change of the prod of the platform."""
+    """Return a change of the maximum replicas in prod."""
     more = f'  tiny:replicas: "{number}"\n  policies:config: {{all: disabled}}\n'
     return lambda repository: repository.write("stacks/Pulumi.prod.yaml", stack("prod", 5, more=more))
 
 
 def platform(repository: Repository) -> None:
-    """A platform that can be forecast, with a calibration; only its sizes matter here."""
+    """Replace the project by a platform with a calibration, for which a load forecast is possible."""
     repository.write("infra/__main__.py", PLATFORM)
     (repository.root / "stacks/Pulumi.dev.yaml").unlink()
     replicas(60)(repository)
@@ -255,7 +255,7 @@ EXAMPLES: Final = {
 
 
 def review(name: str, folder: Path) -> dict[str, str]:
-    """The files of the example `name`, with commits as dots. Raises RuntimeError for another exit code."""
+    """Return the files of the example `name` with masked commits. Raises RuntimeError for a wrong code."""
     repository = Repository(folder, ())
     shutil.copytree(ROOT / "policies", folder / "policies", ignore=shutil.ignore_patterns("__pycache__"))
     repository.write("infra/__main__.py", PROGRAM)
@@ -283,7 +283,7 @@ def review(name: str, folder: Path) -> dict[str, str]:
 
 
 def recorded(file: str, text: str, folder: Path | None = None) -> str:
-    """A file of a review without what differs between runs or grows with the pack and its price list."""
+    """Return a file of a review without values that differ between runs, or with the pack and its prices."""
     if folder is not None:
         text = text.replace(str(folder), "…")
         if file == "policies.sarif":
@@ -305,7 +305,7 @@ def recorded(file: str, text: str, folder: Path | None = None) -> str:
 
 
 def recorded_sarif(text: str) -> str:
-    """The results and notifications of a log; its rules are those of the pack."""
+    """Return the results and notifications of a log, without the list of the pack's rules."""
     (run,) = json.loads(text)["runs"]
     stable = {"invocations": run["invocations"], "results": run["results"]}
     for result in stable["results"]:

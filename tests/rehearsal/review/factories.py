@@ -1,4 +1,4 @@
-"""Reviews made by hand, of any size, for the formats."""
+"""Build reviews of any size without planning, for tests of the formats."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stack_of(
     error: str = "",
     remediations: tuple[Remediation, ...] = (),
 ) -> StackReview:
-    """One stack; with `base`, compared with the resources that were there."""
+    """Return the review of one stack; `base` are the resources that exist at the base."""
     diagnostics = (Diagnostic(Severity.ERROR, error),) if error else ()
     result = Result(
         name,

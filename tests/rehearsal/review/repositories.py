@@ -1,4 +1,4 @@
-"""Git repositories made for a test: tiny projects that declare a few random values, committed for real."""
+"""Git repositories for tests, with a minimal project that declares a few random values."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Repository:
         self.write(f"stacks/Pulumi.{name}.yaml", f'config:\n  tiny:count: "{count}"\n')
 
     def commit(self, message: str) -> str:
-        """Commits everything; the commit's name."""
+        """Commit all changes and return the commit's hash."""
         self.git("add", "--all")
         self.git("-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""The base is checked out beside the work tree, and never stays there."""
+"""The base is checked out beside the work tree, and removed in every case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example in the documents is what a run prints."""
+"""The example in docs/pull-requests.md equals the output of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reviews of real repositories: what is shown is what an engine would do, and no failure is hidden."""
+"""Reviews of git repositories: their steps are those of an engine, and every failure is reported."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _subnetwork(inputs: Mapping[str, Any]) -> Found:
 
 
 def _range(value: Any, *path: str | int) -> Found:
-    """Check a subnet's IPv4 range: no host bits, and room for the four addresses that Google reserves."""
+    """Check a subnet's IPv4 range: no host bits, and a prefix from /4 to /29."""
     if (known := text(value)) is None:
         return
     try:

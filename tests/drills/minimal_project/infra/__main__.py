@@ -1,7 +1,7 @@
-"""One resource of each kind that one machine emulates, declared without SDKs, whose import takes seconds.
+"""One resource of each kind that the host emulates, declared without SDKs, whose import takes seconds.
 
-A cache and a bucket come after some small resources each, and the pods after both, so that an `up` has many
-moments. The settings change inputs everywhere: updates, a replacement, a rollout and more or fewer pods.
+A cache and a bucket depend on some small resources each, and the pods on both, so that an `up` can be
+interrupted at many points. The settings cause updates, a replacement, a rollout and scaling.
 """
 
 from __future__ import annotations

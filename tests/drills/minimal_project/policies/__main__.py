@@ -1,4 +1,4 @@
-"""A pack that forbids nothing: it is there because there always is one."""
+"""A policy pack without findings, because every project has a pack."""
 
 from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
 

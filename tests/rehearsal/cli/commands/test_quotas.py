@@ -1,4 +1,4 @@
-"""`kingdom quotas`: what is granted against what the largest scale needs."""
+"""`kingdom quotas`: granted quotas compared with the needs at the maximum scale."""
 
 from __future__ import annotations
 

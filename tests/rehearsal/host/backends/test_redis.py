@@ -1,4 +1,4 @@
-"""Which `redis-server` emulates Memorystore, and what it loses when it is killed."""
+"""Selection of the `redis-server` that emulates Memorystore, and its data after a kill."""
 
 from __future__ import annotations
 

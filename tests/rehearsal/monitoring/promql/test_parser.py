@@ -1,4 +1,4 @@
-"""The parser reads every declared signal, follows PromQL's precedence, and names what it does not read."""
+"""The parser reads every declared signal, follows PromQL's precedence, and names unsupported syntax."""
 
 from __future__ import annotations
 

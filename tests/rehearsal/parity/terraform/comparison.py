@@ -1,4 +1,4 @@
-"""Compare the rehearsal with a Terraform provider, resource by resource: what each refuses and replaces."""
+"""Compare errors and replacements of the simulated providers with those of a Terraform provider."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Difference:
 
 
 class Comparison:
-    """One configured provider beside the rehearsal's provider of the same package."""
+    """A configured Terraform provider and the simulated provider of the same package."""
 
     def __init__(self, package: str, provider: TerraformProvider) -> None:
         self.package, self.provider = package, provider
@@ -50,7 +50,7 @@ class Comparison:
         self.configuration_errors = provider.configure(CONFIGURATION[package])
 
     def covers(self, token: str) -> bool:
-        """Whether both know the type."""
+        """Return whether both providers have the type."""
         mapped = mapped_type(token)
         return mapped is not None and mapped.resource.name in self.provider.schemas
 
@@ -73,7 +73,7 @@ class Comparison:
     def validation(
         self, token: str, case: str, inputs: dict[str, Any], declared: dict[str, Any] | None = None
     ) -> Difference | None:
-        """Compare what both refuse; `declared` are the valid inputs that `inputs` were made of."""
+        """Compare whether both providers refuse `inputs`, a mutation of the valid inputs `declared`."""
         checked = self.rehearsal.check(urn(token), inputs)
         ours = checked.failures
         try:
@@ -90,10 +90,10 @@ class Comparison:
         return Difference(token, case, str(ours) if ours else "accepts", text[:400] or "accepts")
 
     def _refused_when_known(self, token: str, declared: dict[str, Any], inputs: dict[str, Any]) -> bool:
-        """Whether the provider refuses `inputs` as soon as all their values are known.
+        """Return whether the provider refuses `inputs` when unknown values are replaced by known ones.
 
-        The SDK of older providers validates no block that holds an unknown value; it does in the update.
-        Refusals of the values that stand in for unknown ones do not count: they hold for `declared` too.
+        The SDK of older providers does not validate blocks with unknown values until the update. Errors about
+        the replacement values do not count, because they occur for `declared` too.
         """
         found: list[set[Finding]] = []
         for case in (declared, inputs):
@@ -138,14 +138,14 @@ class Comparison:
 
 
 def settled(block: Block, state: Any) -> Any:
-    """A planned state as it might be after creation: values that the API assigns are filled in."""
+    """Return a planned state with values in place of those that the API assigns at creation."""
     if not isinstance(state, dict):
         return state
     return {name: _settled(field, state.get(name)) for name, field in block.fields.items()}
 
 
 def opened(value: Any) -> Any:
-    """`value` without the marks of secrets."""
+    """Return `value` without secret wrappers."""
     match value:
         case Secret(element):
             return opened(element)

@@ -1,4 +1,4 @@
-"""Values for every attribute of a resource, chosen without the facts, which may lack a rule."""
+"""Test values for every attribute of a resource, independent of the facts, which may lack a rule."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VALUES: Final[dict[str, tuple[Any, ...]]] = {
 
 
 def probes(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
-    """Each attribute with each value of its type, and without a value; blocks empty and absent."""
+    """Yield copies with each test value of each attribute and without it; blocks are emptied and removed."""
     for path, attribute, holder, name in attributes(token, inputs):
         before = holder.get(name)
         if before is not None:

@@ -21,7 +21,7 @@ _UNKNOWN: Final = msgspec.msgpack.Ext(0, b"\x00")
 
 
 class UnmappedError(Exception):
-    """Inputs that the provider's schema has no place for; the message names the property or the value."""
+    """Inputs that do not fit the provider's schema; the message names the property or the value."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Block:
     fields: Mapping[str, Field]
 
     def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """`values` with every field that the wire form needs."""
+        """Return `values` with null or an empty collection for absent fields, as the wire format requires."""
         if unknown := values.keys() - self.fields.keys():
             raise UnmappedError(", ".join(sorted(unknown)))
         return {name: values.get(name, empty(field)) for name, field in self.fields.items()}
 
     def convert(self, attributes: Iterable[Attribute], inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Pulumi `inputs` as an object of this schema."""
+        """Convert Pulumi `inputs` to an object of the schema."""
         by_name = {attribute.name: attribute for attribute in attributes}
         values: dict[str, Any] = {}
         for name, value in inputs.items():
@@ -71,7 +71,7 @@ class Block:
         return self.complete(values)
 
     def proposed(self, prior: Any, config: Any) -> Any:
-        """The state that Terraform's core proposes: computed values that nothing sets stay as they were."""
+        """Return the proposed new state: the configuration, and prior values of computed attributes."""
         if not isinstance(config, dict) or not isinstance(prior, dict):
             return config
         return {

@@ -1,7 +1,7 @@
-"""The examples in the documentation of the SDKs' resource classes, as inputs of resources.
+"""Read the examples in the documentation of the SDKs' resource classes as inputs of resources.
 
-An example is read as syntax and not run: what is not a literal in it (a reference to another resource, a
-file) is unknown, as it would be in a preview.
+Examples are parsed, not run. An expression that is not a literal, such as a reference to another resource,
+becomes an unknown value, as in a preview.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def examples(token: str) -> Iterator[dict[str, Any]]:
     if declared is None:
         return
     name = declared.cls.__name__
-    source = inspect.getsource(declared.cls)  # the documentation is that of an overload, which Python drops
+    source = inspect.getsource(declared.cls)  # the docstring of an overload is not available at run time
     for block in dict.fromkeys(_BLOCK.findall(source)):
         try:
             tree = ast.parse(textwrap.dedent(block))
         except SyntaxError:
-            continue  # an ellipsis of the documentation's own
+            continue  # the documentation abbreviates this example
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _is_class(node.func, token, name):
                 yield _arguments(declared.inputs, node)
@@ -86,7 +86,7 @@ def _value(declared: Type | None, node: ast.expr) -> Any:
 
 
 def _named(declared: Type | None, key: str) -> tuple[str, Type | None]:
-    """The Pulumi name of a key in an object, and the type of its value."""
+    """Return the Pulumi name of a key in an object, and the type of its value."""
     held = _object(declared)
     if held is None:
         return key, declared.element if isinstance(declared, MapOf) else None

@@ -1,6 +1,6 @@
-"""Mutations of one attribute of a valid resource by the provider's facts: refused ones and accepted ones.
+"""Mutate one attribute of a valid resource: to values that the provider's facts forbid or allow.
 
-The facts are read here as they are written, without the code under test: by Terraform path, in their file.
+The facts are read from their file by Terraform path, independently of the code under test.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MALFORMED = {
     "base64": "no base64!",
 }
 _IDS = frozenset({"account_id", "zone_id"})
-# Attributes whose values the API accepts together with those of others only.
+# Attributes whose valid values depend on other attributes, by the rules of the API.
 _JOINT = frozenset(
     {
         ("cloudflare:index/dnsRecord:DnsRecord", "content"),
@@ -46,7 +46,7 @@ _GROUPS = ("conflicts_with", "exactly_one_of", "at_least_one_of", "required_with
 
 @dataclass(frozen=True)
 class Mutation:
-    """Inputs of a type with one attribute changed: its property path, how it was changed, and the result."""
+    """Inputs with one changed attribute: the property path, a description of the change, and the inputs."""
 
     token: str
     path: str
@@ -58,7 +58,7 @@ class Mutation:
 
 
 def invalid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
-    """Every mutation of one attribute that the provider's facts forbid."""
+    """Yield every mutation of one attribute that the provider's facts forbid."""
     for path, attribute, holder, name in attributes(token, inputs):
         for how, value in _wrong_values(attribute, holder.get(name)):
             yield mutation(token, inputs, path, how, value)
@@ -69,15 +69,15 @@ def invalid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
 
 
 def valid(token: str, inputs: dict[str, Any]) -> Iterator[Mutation]:
-    """Mutations of one attribute to another value that the facts allow."""
+    """Yield mutations of one attribute to another value that the facts allow."""
     for path, attribute, holder, name in attributes(token, inputs):
         before = holder.get(name)
         if before is None or before is UNKNOWN or any(attribute.facts.get(group) for group in _GROUPS):
             continue
         if attribute.path in _conditions(token) or attribute.path in _IDS:
-            continue  # others may be set with some of its values only, or the API gives it a form
+            continue  # other attributes depend on the value, or the API restricts its format
         if attribute.resource.api.get(attribute.path) or (token, attribute.path) in _JOINT:
-            continue  # the API accepts less than the provider
+            continue  # the API is stricter than the provider
         for how, value in _right_values(attribute.facts, before):
             yield mutation(token, inputs, path, how, value)
 
@@ -112,7 +112,7 @@ def _wrong_values(attribute: Attribute, before: Any) -> Iterator[tuple[str, Any]
 
 
 def _distinct(attribute: Attribute, item: Any, number: int) -> list[Any]:
-    """`number` items that differ in a text without an enumeration, because a set has equal ones once."""
+    """Return `number` items that differ in a text, if possible, because a set contains equal items once."""
     if isinstance(item, dict):
         texts = (
             name
@@ -133,7 +133,7 @@ def _conflicting(
     attribute: Attribute,
     holder: dict[str, Any],
 ) -> Iterator[Mutation]:
-    """Set an attribute beside one that it conflicts with, siblings only."""
+    """Yield a mutation that sets an attribute which conflicts with a sibling that is set."""
     parent = attribute.path.rpartition(".")[0]
     siblings = {
         item.path: name
@@ -151,7 +151,7 @@ def _conflicting(
 
 
 def _is_required(token: str, path: tuple[str | int, ...]) -> bool:
-    """Whether Pulumi's SDK requires a property of the resource itself; it fills in some names."""
+    """Return whether the SDK requires the property. Some top-level names are optional: they are generated."""
     declared = resource_type(token)
     assert declared is not None
     return len(path) > 1 or declared.inputs.fields[str(path[0])].required
@@ -159,7 +159,7 @@ def _is_required(token: str, path: tuple[str | int, ...]) -> bool:
 
 @cache
 def _conditions(token: str) -> frozenset[str]:
-    """The paths that other attributes depend on: they may be set with some of its values only."""
+    """Return the paths of attributes that others depend on (`only_if`)."""
     return frozenset(
         facts["only_if"][0] for facts in mapped(token).resource.attributes.values() if "only_if" in facts
     )
@@ -174,7 +174,7 @@ def _siblings(token: str, path: tuple[str | int, ...]) -> dict[str, Attribute]:
 
 
 def sample(attribute: Attribute) -> Any:
-    """A value of an attribute's type; None for what takes more than one attribute to be complete."""
+    """Return a valid value of the attribute; None for blocks and attributes with a format or pattern."""
     facts, kind = attribute.facts, attribute.facts["type"].lower()
     if attribute.children or facts.get("format") or facts.get("patterns"):
         return None
@@ -219,7 +219,7 @@ def _right_values(facts: Any, before: Any) -> Iterator[tuple[str, Any]]:
 def attributes(
     token: str, inputs: dict[str, Any]
 ) -> Iterator[tuple[tuple[str | int, ...], Attribute, dict[str, Any], str]]:
-    """Every attribute of the objects that are there: its path, the object that may hold it, and its name."""
+    """Yield (path, attribute, containing object, name) for every attribute of the declared objects."""
     yield from _below(dict(mapped(token).attributes), inputs, ())
 
 

@@ -1,4 +1,4 @@
-"""Resources that the program declares in its stacks, one of each type, as valid inputs to mutate."""
+"""Resources that the program declares in its stacks, as valid inputs to mutate."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def mapped(token: str) -> MappedType:
 
 @cache
 def planned(stack: str) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Type and plain inputs of every resource that a stack declares; unknown values stay unknown."""
+    """Return type and plain inputs of every resource that a stack declares, with unknown values."""
     with TemporaryDirectory() as folder:
         result = operation(stack, Path(folder)).preview()
     return tuple(

@@ -1,4 +1,4 @@
-"""Generated mutations: values that the real providers refuse are refused, and others are accepted."""
+"""Generated mutations: values that the facts forbid are refused, and values that they allow are accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBER = 500
 
 @pytest.fixture(scope="module")
 def resources() -> dict[str, list[dict[str, Any]]]:
-    """Inputs by type, of every resource in the largest stack, in the same order in every run."""
+    """Return the inputs of up to ten resources of each type in prod, in a deterministic order."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for token, inputs in sorted(planned("prod"), key=repr):  # resources are registered concurrently
         if len(found[token]) < 10:
@@ -29,7 +29,7 @@ def resources() -> dict[str, list[dict[str, Any]]]:
 
 
 def chosen(resources: dict[str, list[dict[str, Any]]], generator: Generator) -> list[Mutation]:
-    """`NUMBER` mutations, from every type as many as it has or its share."""
+    """Return `NUMBER` mutations, evenly distributed over the types."""
     by_type = {
         token: [mutation for item in items for mutation in generator(token, item)]
         for token, items in resources.items()
@@ -66,7 +66,7 @@ def test_what_the_facts_allow_is_accepted(resources: dict[str, list[dict[str, An
 
 
 def by_facts(failures: dict[str, str]) -> dict[str, str]:
-    """The failures that come from the facts, without those of rules that only the API knows."""
+    """Return the failures by the provider's facts, without those by rules of the API."""
     return {path: reason for path, reason in failures.items() if "API validates this" not in reason}
 
 

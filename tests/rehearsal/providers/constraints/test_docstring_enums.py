@@ -1,4 +1,4 @@
-"""Closed sets and defaults read from prose: precise, or not at all."""
+"""Closed sets and defaults read from docstrings: unclear wording yields nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults planted in valid resources, of the program's types and of their neighbors, are refused by path."""
+"""Faults planted in valid resources of the program's types and related ones are reported at their path."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_inputs_that_an_api_refuses_are_refused(token: str) -> None:
 
 
 def without(inputs: dict[str, Any], path: str) -> dict[str, Any]:
-    """`inputs` without the value at `path`, unchanged where there is none."""
+    """Return a copy of `inputs` without the value at `path`; unchanged if there is none."""
     copied = copy.deepcopy(inputs)
     around: Any = copied
     *above, last = parse_path(path)
@@ -54,7 +54,7 @@ def without(inputs: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def value_at(inputs: Any, path: str) -> str:
-    """The value at `path` as a text; "" where there is none."""
+    """Return the `repr` of the value at `path`; "" if there is none."""
     for step in parse_path(path):
         try:
             inputs = inputs[step]
@@ -64,7 +64,7 @@ def value_at(inputs: Any, path: str) -> str:
 
 
 def only_at(path: str, failures: dict[str, str]) -> bool:
-    """Whether every failure is at a path, above it or below it, or is that one of several must be set."""
+    """Return whether failures are at `path`, above or below it; "one of … must be set" may be anywhere."""
     at = parse_path(path)
     found = [
         parse_path(failure) for failure, reason in failures.items() if not _ONE_MUST_BE_SET.search(reason)
@@ -96,7 +96,7 @@ def test_a_case_is_refused_for_a_value_or_a_reason_of_its_own(token: str) -> Non
 
 
 def with_an_unknown_value(value: Any) -> Iterator[Any]:
-    """Copies of `value`, in each of which one value is not known."""
+    """Yield copies of `value`, each with one unknown value."""
     yield UNKNOWN
     if isinstance(value, dict):
         for name, item in value.items():

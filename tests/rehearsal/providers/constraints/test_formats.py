@@ -1,4 +1,4 @@
-"""Formats that providers parse a value in: a valid and an invalid value of each."""
+"""Formats of text values: a valid and an invalid value of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pulumi's names and Terraform's: every type that both the SDKs and the facts have, and every property."""
+"""The mapping of Pulumi names to Terraform names covers every type and property that both have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change replaces where the provider's schema requires it: every attribute of every declared type."""
+"""A change replaces a resource where the provider's schema requires it: all attributes of declared types."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.stacks import declared_types, mapped
 
 DEPTH = 8
-# Replaced by the plan code for such a change: see test_conditional_replacement.py.
+# The plan code requires a replacement for such a change: see test_conditional_replacement.py.
 ON_CONDITION = {"enable_k8s_beta_apis.enabled_apis"}
 
 

@@ -1,4 +1,4 @@
-"""Names that stay taken after a deletion, and replacements that need them."""
+"""Names that stay reserved after a deletion, and replacements that would need them."""
 
 from __future__ import annotations
 

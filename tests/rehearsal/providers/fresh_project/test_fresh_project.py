@@ -1,4 +1,4 @@
-"""The first deployment of every stack: nothing stops it, and each planted fault does."""
+"""The first deployment of every stack has no obstacle, and each planted fault is reported as one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ States = list[ResourceState]
 
 @cache
 def rehearsed(stack: str) -> tuple[States, States]:
-    """The resources of a stack as they are planned from nothing, and as they are created."""
+    """Return the resources in the plan of a new stack, and after its rehearsed deployment."""
     with TemporaryDirectory() as folder:
         planned = operation(stack, Path(folder)).preview().snapshot.resources
     with TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def rehearsed(stack: str) -> tuple[States, States]:
 
 
 def fresh(stack: str) -> FreshProject:
-    """New accounts, as the stack file describes them."""
+    """Return new accounts with the plan and quotas of the stack file."""
     values = configuration(stack)
     return FreshProject.of_stack(
         {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
@@ -52,7 +52,7 @@ def test_nothing_stops_the_first_deployment(stack: str) -> None:
 def changed(
     resources: Sequence[ResourceState], name: str, change: Callable[[dict[str, Any]], None], type_: str = ""
 ) -> States:
-    """The resources with the inputs of one changed."""
+    """Return the resources, with changed inputs of one."""
     found = list(resources)
     for at, item in enumerate(found):
         if item.custom and name_of(item.urn) == name and item.type.endswith(type_):
@@ -64,7 +64,7 @@ def changed(
 
 
 def unordered(resources: Sequence[ResourceState], name: str, type_: str, without: str) -> States:
-    """The resources, one of which does not wait for those whose type or name contains `without`."""
+    """Return the resources, one without its dependencies whose URN contains `without`."""
     found = list(resources)
     for at, item in enumerate(found):
         if item.custom and name_of(item.urn) == name and item.type.endswith(type_):
@@ -81,12 +81,12 @@ def unordered(resources: Sequence[ResourceState], name: str, type_: str, without
 
 
 def with_values(**values: Any) -> Callable[[dict[str, Any]], None]:
-    """A change of inputs that sets these values."""
+    """Return a function that sets these values in inputs."""
     return lambda inputs: inputs.update(values)
 
 
 def added(resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any]) -> States:
-    """The resources and one more."""
+    """Return the resources and one more."""
     urn = f"urn:pulumi:prod::kingdom::{type_}::planted"
     return [*resources, ResourceState(urn=urn, type=type_, custom=True, inputs=inputs)]
 

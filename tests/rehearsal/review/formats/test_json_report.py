@@ -1,4 +1,4 @@
-"""The JSON object of a review: every key that is documented, strict JSON, nothing left out."""
+"""The JSON object of a review: every documented key, strict JSON, complete lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A planned stack as policies see it: declared inputs, with secrets opened."""
+"""The conversion of a planned stack for policies: declared inputs, with plain secrets."""
 
 from __future__ import annotations
 

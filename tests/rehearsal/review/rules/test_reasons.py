@@ -1,4 +1,4 @@
-"""Which changed files need an owner's approval: every way to change what a review finds."""
+"""Every change that could affect the findings of a review needs an owner's approval."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_program_of_today_uses_these_ways_out_of_it_and_no_other() -> None:
 
 
 def test_ordinary_folders_are_not_imported_while_a_change_is_reviewed(tmp_path: Path) -> None:
-    """A module of an ordinary folder that ran then could change what is found."""
+    """If a review imported a module of an ordinary folder, the module could change the findings."""
     repository = Repository(tmp_path)
     code = "import atexit, sys; from rehearsal.cli.__main__ import run;"
     code += "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); run()"

@@ -1,4 +1,4 @@
-"""Rules of APIs over several properties: reported at the property to change, silent about what is unknown."""
+"""API rules that relate several properties: reported at the property to change; unknown values are valid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINK = "https://www.googleapis.com/compute/v1/projects/my-project"
 
 
 def regions(*scalings: Any) -> dict[str, Any]:
-    """A cluster with one region for each of these autoscalings; None: without it."""
+    """Return a cluster with one region for each of the autoscaling settings; None for a region without."""
     found = [
         {
             "priority": 7 - position,

@@ -1,4 +1,4 @@
-"""Access to values that may not be known."""
+"""Access to values that may be unknown."""
 
 from __future__ import annotations
 
