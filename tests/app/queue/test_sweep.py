@@ -101,6 +101,27 @@ async def test_oldest_lost_documents_come_first(swept: Swept) -> None:
     assert swept.enqueued == ["a", "b", "c"]
 
 
+async def test_all_batches_of_old_documents_are_swept(swept: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.queue.sweep._BATCH", 2)
+    for number in range(5):
+        await swept.insert(f"expired{number}", created=200, queued=0)
+        await swept.insert(f"lost{number}", created=50, queued=50 - number)
+    counts = await swept.run()
+    assert sorted(swept.given_up) == [f"expired{number}" for number in range(5)]
+    assert swept.enqueued == [f"lost{number}" for number in range(5)]
+    assert (counts.enqueued, counts.given_up) == (5, 5)
+
+
+async def test_number_of_swept_documents_is_limited(swept: Swept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.queue.sweep._BATCH", 1)
+    monkeypatch.setattr("app.queue.sweep._MAX_BATCHES", 2)
+    for number in range(3):
+        await swept.insert(f"expired{number}", created=200, queued=0)
+        await swept.insert(f"lost{number}", created=50, queued=50)
+    counts = await swept.run()
+    assert (counts.enqueued, counts.given_up) == (2, 2)
+
+
 async def test_a_full_queue_leaves_the_jobs_to_the_sweep(swept: Swept) -> None:
     full = Queue(swept.queue._redis, limit=1)
     assert await enqueue_or_leave(full, []) == 0

@@ -19,6 +19,7 @@ PROTECTED = (
     "http://localhost:8080", "http://[::1]:80", "http+unix://%2Fvar%2Frun", "unix:///var/run/x",
     "postgres:///d?host=/var/run/postgresql", "postgresql://u@%2Frun%2Fpg/d", "postgres:///d",
     "mysql://u@/d?unix_socket=/run/mysqld.sock", "SASL_SSL://h:9093",
+    "postgresql://h/d;version=1?sslmode=require",
 )  # fmt: skip
 WEAK = (
     "http://api.example.com/?host=/x", "amqp://rabbit/?socket=/x",
@@ -32,6 +33,7 @@ WEAK = (
     "postgres://h/d?sslmode=require&sslmode=disable", "postgres:///d?host=db.example", "PLAINTEXT://h:9092",
     "SASL_PLAINTEXT://h:9092", "pulsar://h:6650", "git://h/r",
     "jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
+    "postgresql://h/d;sslmode=require?version=1", "mysql://h/d?ssl=unknown", 'mysql://h/d?options={"a":1}',
 )  # fmt: skip
 
 

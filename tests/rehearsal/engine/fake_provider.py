@@ -55,6 +55,7 @@ class Cloud:
     diff_unknown: bool = False
     drops_secrets: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
+    loses_ids: bool = False  # Create has its effect, but the response has no ID, as after an interruption
     crash_at: int = 0  # the process exits at this effect, counted before and after each effect
     effects: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -180,6 +181,8 @@ class Provider:
                     raise ProviderError(grpc.StatusCode.ALREADY_EXISTS, f"{id_} exists")
                 self.cloud.objects[id_] = {"urn": request.urn, "inputs": unwrap(inputs)}
                 self.cloud.changed()
+            if self.cloud.loses_ids:
+                return provider_pb2.CreateResponse()
             return provider_pb2.CreateResponse(id=id_, properties=encode(self.outputs(request.urn, inputs)))
 
         return self._called("Create", request, create, preview=request.preview)

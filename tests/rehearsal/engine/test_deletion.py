@@ -112,6 +112,31 @@ def test_failed_update_of_an_undeclared_resource_is_not_repeated(stack: Stack, c
     stack.consistent()
 
 
+def test_resource_of_an_interrupted_creation_is_deleted_if_it_is_not_declared(
+    stack: Stack, cloud: Cloud
+) -> None:
+    cloud.loses_ids = True
+    assert not stack.update('Thing("a", value=1)\n').ok
+    cloud.loses_ids = False
+    assert (cloud.names(), stack.names()) == ({"a"}, set())
+    stack.up("pass\n")
+    assert cloud.calls("Create", "Update", "Delete") == [("Delete", "a")]
+    stack.consistent()
+
+
+def test_replacement_of_an_interrupted_update_is_deleted_with_its_undeclared_resource(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('Thing("a", fixed=1)\n')
+    cloud.loses_ids = True
+    assert not stack.update('Thing("a", fixed=2)\n').ok
+    cloud.loses_ids = False
+    assert len(cloud.objects) == 2
+    stack.up("pass\n")
+    assert not cloud.objects
+    stack.consistent()
+
+
 def test_retained_resource_needs_no_provider(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise refused("no credentials")

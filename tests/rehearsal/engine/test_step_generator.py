@@ -31,6 +31,29 @@ def test_a_replacement_creates_before_it_deletes(stack: Stack, cloud: Cloud) -> 
     stack.consistent()
 
 
+def test_interrupted_replacement_with_other_inputs_is_deleted_before_the_next_one(
+    stack: Stack, cloud: Cloud
+) -> None:
+    stack.up('Thing("a", fixed=1)\n')
+    cloud.loses_ids = True
+    assert not stack.update('Thing("a", fixed=2)\n').ok
+    cloud.loses_ids = False
+    stack.up('Thing("a", fixed=3)\n')
+    assert [item["inputs"]["fixed"] for item in cloud.objects.values()] == [3]
+    stack.consistent()
+
+
+def test_interrupted_replacement_with_the_same_inputs_is_resumed(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", fixed=1)\n')
+    cloud.loses_ids = True
+    assert not stack.update('Thing("a", fixed=2)\n').ok
+    cloud.loses_ids = False
+    stack.up('Thing("a", fixed=2)\n')
+    assert cloud.calls("Create", "Delete") == [("Create", "a"), ("Delete", "a")]
+    assert [item["inputs"]["fixed"] for item in cloud.objects.values()] == [2]
+    stack.consistent()
+
+
 def test_delete_before_replace_is_an_option(stack: Stack, cloud: Cloud) -> None:
     program = 'Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})\n'
     stack.up(program.format(n=1))
