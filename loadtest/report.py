@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform as machine
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,8 @@ from typing import Any, Final
 from loadtest.generator.recorder import as_json
 from loadtest.run import WARM_UP_SECONDS, Run
 from loadtest.targets import ERROR_SHARE, PERCENTILE_LIMITS
+from rehearsal.errors import InputError
+from rehearsal.git import run_git
 from rehearsal.report.page import Limit, Marker, Page, Plot, Series, TableBlock, render
 
 FORMAT: Final = 2
@@ -33,16 +34,14 @@ def machine_class() -> str:
 
 
 def commit(root: Path = _ROOT) -> str:
-    """Return the commit that is checked out, with `+changes` if its files were changed; empty without git."""
-    head = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True, check=False
-    )
+    """Return the checked-out commit, with `+changes` if tracked files differ; "" without a git repository."""
+    try:
+        head = run_git(root, "rev-parse", "--short=12", "HEAD")
+    except InputError:
+        return ""
     if head.returncode:
         return ""
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=no"],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    changed = run_git(root, "status", "--porcelain", "--untracked-files=no")
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 

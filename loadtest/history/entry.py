@@ -13,7 +13,7 @@ import psutil
 from loadtest.generator.recorder import Window
 from loadtest.platform import ROOT, Platform
 from rehearsal.errors import InputError
-from rehearsal.review.base_checkout import run_git
+from rehearsal.git import run_git
 
 FORMAT: Final = 1
 ALL: Final = "all endpoints"

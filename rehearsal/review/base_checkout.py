@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from rehearsal.errors import InputError, KingdomError
+from rehearsal.git import run_git
 from rehearsal.interrupts import deferred, terminable
 from rehearsal.pulumi.project import STATE_FOLDER, Project
 
@@ -161,27 +161,6 @@ def _remove(top: Path, tree: Path) -> None:
         run_git(top, "worktree", "remove", "--force", "--force", str(tree))
         shutil.rmtree(tree, ignore_errors=True)
     run_git(top, "worktree", "prune")
-
-
-def run_git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git in `folder`, without the variables of a git hook and without running hooks."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    try:
-        return subprocess.run(
-            ["git", "-c", "core.hooksPath=/dev/null", *arguments],
-            cwd=folder,
-            env=environment | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            # Ctrl-C must not interrupt git: this process cleans up after git has ended.
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise InputError(
-            "git is not on PATH: it is needed to compare with a base", remedy="Install git."
-        ) from None
 
 
 def _last_line(text: str) -> str:

@@ -25,6 +25,11 @@ def test_commit_is_named_with_changes_of_its_files_only(tmp_path: Path) -> None:
     assert commit(tmp_path) == f"{first}+changes"
 
 
+def test_commit_is_empty_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit(tmp_path) == ""
+
+
 def test_machine_is_named_by_processor_cores_and_memory() -> None:
     assert re.fullmatch(r".+, \d+ cores, \d+ GiB", machine_class())
 
