@@ -11,6 +11,7 @@ from typing import Any
 
 from rehearsal.drills.measurements import SecondStats
 from rehearsal.drills.runner import RECOVERY_SECONDS, DrillResult
+from rehearsal.report.table import html_table
 
 COLUMNS = (
     "drill", "seed", "result", "detected s", "recovered s", "errors", "worst second", "lost", "duplicated",
@@ -71,13 +72,7 @@ def to_json(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) 
 
 def to_html(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) -> str:
     """One page without network access: the table, then each drill with its seconds and its checks."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in COLUMNS)
-    body = "".join(
-        f'<tr class="{"ok" if item.passed else "bad"}">'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-        + "</tr>"
-        for item, row in zip(results, rows(results), strict=True)
-    )
+    table = html_table(COLUMNS, rows(results), [_class(item.passed) for item in results])
     sections = "".join(f"<p>Could not be run: {html.escape(f'{k}: {v}')}</p>" for k, v in not_run.items())
     sections += "".join(map(_section, results))
     data = json.dumps(to_json(results, not_run)).replace("</", "<\\/")
@@ -86,31 +81,38 @@ def to_html(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><h1>Drills</h1>"
         f"<p>Targets: recovery within {RECOVERY_SECONDS:.0f} s (REL1), nothing acknowledged lost.</p>"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+        f'<div class="wide">{table}</div>'
         f'{sections}<script type="application/json" id="data">{data}</script></body></html>\n'
     )
 
 
 def _section(item: DrillResult) -> str:
-    checks = "".join(
-        f'<tr class="{"ok" if check.valid else "bad"}"><td>{html.escape(check.name)}</td>'
-        f"<td>{'valid' if check.valid else 'unknown' if check.valid is None else 'invalid'}</td>"
-        f"<td>{check.checked}</td><td>{check.lost}</td><td>{check.duplicated}</td>"
-        f"<td>{html.escape('; '.join(check.problems))}</td></tr>"
-        for check in item.checks
-    )
-    table = "".join(
-        f"<tr><td>{second.at}</td><td>{second.requests}</td><td>{second.errors}</td>"
-        f"<td>{second.p95 * 1000:.0f}</td></tr>"
-        for second in item.measurements.seconds
+    checks = html_table(
+        ("check", "result", "checked", "lost", "duplicated", "problems"),
+        [
+            (
+                check.name, "valid" if check.valid else "unknown" if check.valid is None else "invalid",
+                str(check.checked), str(check.lost), str(check.duplicated), "; ".join(check.problems),
+            )
+            for check in item.checks
+        ],
+        [_class(bool(check.valid)) for check in item.checks],
+    )  # fmt: skip
+    seconds = html_table(
+        ("s", "requests", "errors", "P95 ms"),
+        [
+            (str(second.at), str(second.requests), str(second.errors), f"{second.p95 * 1000:.0f}")
+            for second in item.measurements.seconds
+        ],
     )
     return (
-        f"<h2>{html.escape(item.name)}</h2>{_plot(item.measurements.seconds, item.fault_seconds)}"
-        "<table><thead><tr><th>check</th><th>result</th><th>checked</th><th>lost</th><th>duplicated</th>"
-        f"<th>problems</th></tr></thead><tbody>{checks}</tbody></table>"
-        "<details><summary>seconds</summary><table><thead><tr><th>s</th><th>requests</th><th>errors</th>"
-        f"<th>P95 ms</th></tr></thead><tbody>{table}</tbody></table></details>"
+        f"<h2>{html.escape(item.name)}</h2>{_plot(item.measurements.seconds, item.fault_seconds)}{checks}"
+        f"<details><summary>seconds</summary>{seconds}</details>"
     )
+
+
+def _class(passed: bool) -> str:
+    return "ok" if passed else "bad"
 
 
 def _plot(seconds: Sequence[SecondStats], fault_seconds: float) -> str:

@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+from rehearsal.report.table import html_table
+
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -120,21 +122,12 @@ def _rounded(values: Sequence[float | None]) -> list[float | None]:
 
 
 def _table(block: TableBlock) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in block.columns)
-    rows = "".join(
-        f"<tr{_class(index in block.failed)}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-        for index, row in enumerate(block.rows)
-    )
     title = escape(block.title)
+    classes = ["bad" if index in block.failed else "" for index in range(len(block.rows))]
     return (
         f'<h2>{title}</h2><div class="wide" tabindex="0" role="region" aria-label="{title}">'
-        f"<table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
+        f"{html_table(block.columns, block.rows, classes)}</div>"
     )
-
-
-def _class(failed: bool) -> str:
-    return ' class="bad"' if failed else ""
 
 
 def data_of(html: str) -> dict[str, Any]:
