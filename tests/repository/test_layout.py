@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -158,18 +158,61 @@ def _dotted(path: Path) -> str:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Modules imported when a module is loaded; imports inside functions and for types are left out."""
-    known = _known()
-    waiting: list[ast.stmt] = list(ast.parse(text(path) or "").body)
+    """Yield the modules imported when a module is loaded: not in functions, and not for type checkers."""
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    yield from _imported(text(path) or "", package, _known())
+
+
+def _imported(source: str, package: str, known: Collection[str]) -> Iterator[str]:
+    waiting: list[ast.stmt] = list(ast.parse(source).body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (target if target in known else node.module for target in found)
+        if isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            found = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (target if target in known else module for target in found)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.Try):
-            waiting.extend(node.body)
+            waiting += [*node.body, *node.orelse, *node.finalbody]
+            waiting += [each for handler in node.handlers for each in handler.body]
+        elif isinstance(node, ast.If | ast.With | ast.ClassDef) and not _is_for_types(node):
+            waiting += [*node.body, *(node.orelse if isinstance(node, ast.If) else ())]
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def test_imports_of_every_form_are_found() -> None:
+    source = """
+import a.one
+from a import two, Name
+from . import three
+from .four import Name
+from ..five import Name
+if TYPE_CHECKING:
+    import a.types
+try:
+    import a.fast
+except ImportError:
+    import a.slow
+if FLAG:
+    import a.optional
+def later():
+    import a.lazy
+"""
+    found = sorted(_imported(source, "a.b", {"a.two", "a.b.three"}))
+    expected = "a a.b.four a.b.three a.fast a.five a.one a.optional a.slow a.two"
+    assert found == expected.split()
+
+
+def test_cycles_of_imports_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c", "elsewhere"}, "c": {"b"}, "d": {"a", "e"}, "e": set[str]()}
+    assert _cycles(graph) == [{"b", "c"}]
+    assert _cycles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
 @cache
