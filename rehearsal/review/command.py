@@ -111,7 +111,7 @@ def _show(out: Console, err: Console, found: Review) -> None:
             out.print(f"{item.stack}: {effect.text}", style="yellow", markup=False)
         if item.base_error:
             err.print(
-                f"warning: {item.stack}: planned from nothing, for the base cannot be planned:"
+                f"warning: {item.stack}: planned as a new stack, because the base cannot be planned:"
                 f" {item.base_error}",
                 style="yellow",
                 markup=False,

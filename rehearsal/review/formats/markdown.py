@@ -88,8 +88,8 @@ def _uncompared(review: Review) -> Iterator[Section]:
             found.setdefault(item.base_error, []).append(item.stack)
     if found:
         yield Section(
-            "\n### Not compared: the base cannot be planned\n\nThese stacks are planned from nothing: every"
-            " resource is new.\n",
+            "\n### Not compared: the base cannot be planned\n\nThese stacks are planned as new ones: every"
+            " resource is created.\n",
             [f"\n{_names_of(stacks)}\n\n{block(reason)}" for reason, stacks in found.items()],
             what="stacks not compared",
         )
@@ -189,7 +189,7 @@ def _of(review: Review) -> str:
     text = ""
     if review.commit:
         text += f" of {code(review.commit[:12])}"
-        text += " and what is not committed yet" if review.dirty else ""
+        text += " with uncommitted changes" if review.dirty else ""
     if review.ref:
         text += f" against {code(review.ref)} ({code(review.base_commit[:12])})"
     return text
@@ -210,13 +210,13 @@ def _result(review: Review) -> str:
         why = [
             text
             for text, true in (
-                ("what is protected", any(item.protected for item in review.refused)),
+                ("protected resources", any(item.protected for item in review.refused)),
                 ("names that are taken", any(item.conflicts for item in review.refused)),
             )
             if true
         ]
         parts.append(
-            f"❌ **{_count(len(review.refused), 'stack')} would be refused**, for {' and '.join(why)}"
+            f"❌ **{_count(len(review.refused), 'stack')} would be refused**, because of {' and '.join(why)}"
         )
     mandatory = sum(item.mandatory for item in review.findings)
     advisory = len(review.findings) - mandatory
@@ -506,7 +506,7 @@ def _remark(step: Step) -> str:
         note
         for wanted, note in (
             (step.op is Op.REPLACE and step.delete_before_replace, "deleted first"),
-            (step.retained, "kept in the cloud"),
+            (step.retained, "retained in the cloud"),
         )
         if wanted
     ]
@@ -530,7 +530,7 @@ def _change(change: PropertyChange, assigned: frozenset[str] = frozenset()) -> s
 def _marked(value: Value, assigned: frozenset[str]) -> str:
     """Return a note if `value` contains a generated value that the cloud will assign; else ""."""
     text = shown(value)
-    return " (made up)" if any(one in text for one in assigned) else ""
+    return " (generated)" if any(one in text for one in assigned) else ""
 
 
 def _digests(review: Review) -> Section:

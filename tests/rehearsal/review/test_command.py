@@ -137,7 +137,9 @@ def test_text_of_a_failed_or_removed_stack_and_of_a_base_that_fails(run_with: Ca
         )
     )
     assert "error: dev: no [plan]" in done.err
-    assert "warning: qa: planned from nothing, for the base cannot be planned: import nowhere" in done.err
+    assert (
+        "warning: qa: planned as a new stack, because the base cannot be planned: import nowhere" in done.err
+    )
     assert "prod: removed" in done.out
     assert "prod: the stack file is deleted" in done.out
     assert done.code == 1

@@ -28,12 +28,12 @@ def test_value_that_only_the_cloud_assigns_is_marked() -> None:
     item = stack_of("dev", (change("target", f"https://{ADDRESS}/", "https://new.example/"),), (), (), (was,))
     assert assigned_values(item) == {ADDRESS, NUMBER}
     text = markdown(review_of(item))
-    assert f'`"https://{ADDRESS}/"` (made up) → `"https://new.example/"`' in text
-    assert '`"https://new.example/"` (made up)' not in text
+    assert f'`"https://{ADDRESS}/"` (generated) → `"https://new.example/"`' in text
+    assert '`"https://new.example/"` (generated)' not in text
 
 
 def test_value_that_is_declared_is_not_marked() -> None:
     was = record({"address": ADDRESS}, {})
     item = stack_of("dev", (change("address", ADDRESS, "203.0.113.10"),), (), (), (was,))
     assert assigned_values(item) == frozenset()
-    assert "(made up)" not in markdown(review_of(item))
+    assert "(generated)" not in markdown(review_of(item))
