@@ -59,7 +59,7 @@ def parser(catalog: Catalog) -> argparse.ArgumentParser:
     compared.add_argument("--base", required=True, metavar="REF", help="branch, tag or commit")
     compared.add_argument("--mix", metavar="|".join(catalog.mixes), default="mixed")
     compared.add_argument("--windows", type=int, default=20, help="for each side (default: 20)")
-    compared.add_argument("--seconds", type=float, default=6.0, help="of each window (default: 6)")
+    compared.add_argument("--seconds", type=float, default=12.0, help="of each window (default: 12)")
     compared.add_argument("--rate", type=float, default=40.0, help="requests per second (default: 40)")
     for each in (run, capacity):
         each.add_argument(

@@ -49,17 +49,20 @@ _RATES: Final = {"item": 4.0, "list": 2.0, "feed": 2.0}  # requests a second
 # The signal with a threshold that a degradation of another signal would cross.
 _THRESHOLDS: Final = {"memory-by-role": "memory"}
 
-# Code that is appended to modules of the copy.
+# Code that is appended to modules of the copy. The leak maps memory: small blocks would first take what the
+# heap has free, about 20 MB in a worker, and the resident memory would rise only after that.
 _LEAK: Final = """
 
 def _leak() -> None:
-    import pathlib, time
+    import mmap, pathlib, time
     leaked = []
     while True:
         time.sleep(1)
         path = pathlib.Path("leak")
         if path.exists():
-            leaked.append(b"x" * int(float(path.read_text())))
+            size = int(float(path.read_text()))
+            leaked.append(mmap.mmap(-1, size))
+            leaked[-1].write(b"x" * size)
 
 
 __import__("threading").Thread(target=_leak, daemon=True).start()
