@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn
 
 # Locust replaces sockets and threads with gevent's, which must happen before other modules import them.
 import locust  # noqa: F401 (isort: keep first)
 
+from loadtest import capacity_report, comparison_report, report
 from loadtest.capacity import find_capacity
 from loadtest.comparison import BaseUpError, base_platform, measure
+from loadtest.comparison_report import ComparisonSettings
 from loadtest.generator.accounts import SetupError
 from loadtest.generator.health import raise_generator_priority
 from loadtest.history.command import record, run_entry, show
@@ -32,16 +35,26 @@ from loadtest.statistics.regression import Comparison
 from rehearsal.errors import KingdomError
 from rehearsal.interrupts import terminable
 from rehearsal.monitoring.annotations import annotated
+from rehearsal.pulumi.project import Project
+from rehearsal.review.base_checkout import commit_of
 from rehearsal.scenarios.catalog import Catalog, ScenarioError, load
 
 PASSED, MISSED, REGRESSION, INVALID, INTERRUPTED = 0, 1, 2, 3, 130
 _MAX_SECONDS: Final = 600.0
+_MAX_RATE: Final = 10_000.0
 _ACCOUNTS: Final = 24
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Exit with INVALID: argparse's own exit code, 2, is that of a regression."""
+        self.print_usage(sys.stderr)
+        self.exit(INVALID, f"error: {message}\n")
 
 
 def parser(catalog: Catalog) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    found = argparse.ArgumentParser(prog="kingdom load", description=__doc__)
+    found = _Parser(prog="kingdom load", description=__doc__)
     commands = found.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="one scenario, scaled to one machine")
     run.add_argument("scenario", metavar="|".join(catalog.scenarios))
@@ -91,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         catalog = load()
         options = parser(catalog).parse_args(arguments)
+        if problems := _problems(options):
+            raise ScenarioError("\n       ".join(problems))
         if "seed" in options and options.seed is None:
             options.seed = random.SystemRandom().randrange(1_000_000)
         commands = {"run": _run, "capacity": _capacity, "compare": _compare, "history": _history}
@@ -105,6 +120,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InterruptedRunError, KeyboardInterrupt):
         print("interrupted: the load has stopped; the platform is as it was", file=sys.stderr)
         return INTERRUPTED
+
+
+def _problems(options: argparse.Namespace) -> list[str]:
+    """Return what is wrong with numbers and files of the command line: a report is written after minutes."""
+    found: list[str] = []
+    limits = {"windows": 200, "rate": _MAX_RATE, "accounts": 10_000}
+    if options.command != "run":
+        limits["seconds"] = _MAX_SECONDS
+    for name, limit in limits.items():
+        value = getattr(options, name, None)
+        if value is not None and not 1 <= value <= limit:
+            found.append(f"--{name} {value:g} is not between 1 and {limit:g}")
+    for name in ("html", "json"):
+        path: Path | None = getattr(options, name, None)
+        if path is None or str(path) == "-":
+            continue
+        if path.is_dir():
+            found.append(f"--{name} {path} is a folder; name a file")
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            missing = "cannot be written" if path.parent.is_dir() else "is in a folder that does not exist"
+            found.append(f"--{name} {path} {missing}")
+    return found
 
 
 def settings_of(options: argparse.Namespace, catalog: Catalog) -> Settings:
@@ -137,7 +174,7 @@ def _run(options: argparse.Namespace, catalog: Catalog) -> int:
     detail = {"mix": settings.mix_name, "scale": settings.scale, "seed": settings.seed}
     with annotated(platform.state, "load", f"load: {settings.name}", detail), live_view() as tick:
         run = execute(settings, platform, tick)
-    _write(run, options)
+    _write(options, to_text(run), result_line(run), lambda: to_json(run), lambda: to_html(run))
     if options.record:
         record(run.invalid(), lambda: run_entry(run, commit, machine_class()))
     return exit_code(run)
@@ -150,17 +187,27 @@ def exit_code(run: Run) -> int:
     return PASSED if all(each.holds for each in run.findings()) else MISSED
 
 
-def _write(run: Run, options: argparse.Namespace) -> None:
+def _write(
+    options: argparse.Namespace,
+    text: str,
+    result: str,
+    as_json: Callable[[], dict[str, Any]],
+    as_html: Callable[[], str],
+) -> None:
+    """Write the reports of the options.
+
+    The text goes to standard output, unless the JSON does; then the result goes to standard error.
+    """
     if options.html is not None:
-        options.html.write_text(to_html(run))
+        options.html.write_text(as_html())
         print(f"report: {options.html}", file=sys.stderr)
-    if options.json is None or str(options.json) != "-":
-        print(to_text(run))
-    else:
-        print(json.dumps(to_json(run)))
-        print(result_line(run), file=sys.stderr)
-    if options.json is not None and str(options.json) != "-":
-        options.json.write_text(json.dumps(to_json(run)))
+    if options.json is not None and str(options.json) == "-":
+        print(json.dumps(as_json()))
+        print(result, file=sys.stderr)
+        return
+    print(text)
+    if options.json is not None:
+        options.json.write_text(json.dumps(as_json()))
 
 
 def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
@@ -172,10 +219,10 @@ def _capacity(options: argparse.Namespace, catalog: Catalog) -> int:
             platform, options.mix, catalog.mix(options.mix), options.seconds, options.accounts, options.seed,
             lambda text: print(text, file=sys.stderr, flush=True),
         )  # fmt: skip
-    if options.json is not None:
-        text = json.dumps(found.as_json())
-        print(text) if str(options.json) == "-" else options.json.write_text(text)
-    print(found.text())
+    _write(
+        options, found.text(), found.text(), found.as_json,
+        lambda: capacity_report.to_html(found, options.mix, options.seed),
+    )  # fmt: skip
     if options.record:
         entry = Entry(
             format=FORMAT, kind="capacity", date=now(), commit=commit, machine=machine_class(),
@@ -195,6 +242,11 @@ def _history(options: argparse.Namespace, catalog: Catalog) -> int:
 
 def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
     change, mix = find(options.stack), catalog.mix(options.mix)
+    settings = ComparisonSettings(
+        now().isoformat(timespec="seconds"), machine_class(), options.base,
+        commit_of(Project.at(change.root), options.base)[:12], report.commit(change.root), options.mix,
+        options.seconds, options.rate, options.accounts, options.seed,
+    )  # fmt: skip
 
     def notice(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -210,11 +262,11 @@ def _compare(options: argparse.Namespace, catalog: Catalog) -> int:
             options.accounts, options.seed, notice,
         )  # fmt: skip
     compared = found.comparisons()
-    if options.json is not None:
-        text = json.dumps(found.as_json())
-        print(text) if str(options.json) == "-" else options.json.write_text(text)
-    for each in compared:
-        print(each.text())
+    _write(
+        options, "\n".join(each.text() for each in compared), comparison_report.result_line(compared),
+        lambda: comparison_report.to_json(found, settings),
+        lambda: comparison_report.to_html(found, settings),
+    )  # fmt: skip
     for text in found.invalid:
         notice(f"left out: {text}")
     return comparison_code(compared)

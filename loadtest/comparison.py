@@ -59,8 +59,8 @@ def measure(
 ) -> Samples:
     """Measure rounds of one window for each side, in random order.
 
-    All windows have the same requests at the same times, those of `seed`: with a schedule of its own, the P50 of
-    one platform's windows varies by 15 %, with the same one by 6 %. Raises the errors of :func:`execute`.
+    All windows have the same requests at the same times, those of `seed`: with a schedule of its own, the P50
+    of one platform's windows varies by 15 %, with the same one by 6 %. Raises the errors of :func:`execute`.
     """
     rng, found = random.Random(seed), Samples()  # noqa: S311 (repeatable, not secret)
     prepared: dict[str, list[Account]] = {}

@@ -130,7 +130,9 @@ class Contents:
         plan = Plan(session.plan)
         limit = PLAN_QUOTAS[plan].unfinished
         unfinished = {"owner": session.account, "state": ContentState.QUEUED.value}
-        if await self._contents.count_documents(unfinished, limit=limit) >= limit:
+        # Not count_documents: its aggregation reads the whole collection on the wire server of a local stack.
+        queued = self._contents.find(unfinished, {"_id": True}).limit(limit)
+        if len(await queued.to_list()) >= limit:
             raise Problem(QUOTA_EXCEEDED, f"The plan allows {limit} concurrent generations.")
         if self._queue.full:
             headers = {"retry-after": "5"}

@@ -57,10 +57,12 @@ def test_windows_of_base_and_change_are_interleaved_in_random_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     calls: list[tuple[str, str, bool]] = []
+    schedules: set[int] = set()
 
     def execute(settings: Settings, platform: Platform, *, prepared: list[Any] | None, observe: bool) -> Run:
         calls.append((settings.name, platform.address, bool(prepared)))
         assert not observe
+        schedules.add(settings.seed)
         assert settings.rates.points == ((0.0, 40.0), (6.0, 40.0))
         change = settings.name == "change"
         found = run(10, response=0.2 if change else 0.1, lateness=0.5 if len(calls) == 2 else 0.0)
@@ -75,6 +77,8 @@ def test_windows_of_base_and_change_are_interleaved_in_random_order(
     found = measure(base, change, ("mixed", mix), 4, 6.0, 40.0, 3, 7, notices.append)
     # One round more, since a window was left out.
     assert notices == [*(f"round {number} of 4" for number in (1, 2, 3, 4)), "round 4 of 4, repeated 1"]
+    # The same requests at the same times in all windows.
+    assert schedules == {7}
     rounds = [[side for side, _, _ in calls[at : at + 3]] for at in (0, 3, 6, 9, 12)]
     assert all(sorted(each) == ["again", "base", "change"] for each in rounds)
     assert len({tuple(each) for each in rounds}) > 1
@@ -86,10 +90,8 @@ def test_windows_of_base_and_change_are_interleaved_in_random_order(
     # The window in which the generator lagged is left out.
     left_out = calls[1][0]
     assert [each.partition(":")[0] for each in found.invalid] == [left_out]
-    assert {side: len(each["P50"]) for side, each in found.windows.items()} == {
-        side: 4 if side == left_out else 5 for side in ("base", "again", "change")
-    }
-    assert found.windows["change"]["P95"][0] == pytest.approx(0.2, rel=0.02)
+    assert found.complete == 4
+    assert found.rounds[0]["change"]["P95"] == pytest.approx(0.2, rel=0.02)
 
 
 def change(base: Base) -> Platform:

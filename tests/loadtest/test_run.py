@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.platform import NotLoopbackError, require_loopback
+from rehearsal.report.page import data_of
 from tests.support.backends import Platform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -110,6 +111,11 @@ REFUSALS = {
     "--scale 3 is not a factor between 0 and 1": ["run", "low", "--scale", "3"],
     "--seconds 9999 is not between 10 and 600": ["run", "low", "--seconds", "9999"],
     "capacity cannot start": ["capacity", "--stack", "nowhere"],
+    "--windows 0 is not between 1 and 200": ["compare", "--base", "main", "--windows", "0"],
+    "--rate nan is not between 1 and 10000": ["compare", "--base", "main", "--rate", "nan"],
+    "--seconds 0.5 is not between 1 and 600": ["capacity", "--seconds", "0.5"],
+    "--html tests is a folder; name a file": ["run", "low", "--html", "tests"],
+    "--json absent/low.json is in a folder that does not exist": ["run", "low", "--json", "absent/low.json"],
 }
 
 
@@ -122,6 +128,42 @@ def test_a_run_that_cannot_start_is_invalid() -> None:
     assert lines[1::2] == ["3"] * len(REFUSALS), done.stderr
     for message, line in zip(REFUSALS, lines[::2], strict=True):
         assert message.replace("capacity cannot start", "`make up`") in line
+
+
+def test_invalid_arguments_have_the_exit_code_of_an_invalid_run() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest", "compare", "--windows", "many"],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    # 2, the exit code of argparse, would be a regression.
+    assert done.returncode == 3
+    assert "error: argument --windows: invalid int value: 'many'" in done.stderr
+
+
+# The measurement itself is replaced.
+MEASURED = """
+import sys
+from pathlib import Path
+from loadtest import __main__ as module
+from loadtest.capacity import Capacity, Step
+from loadtest.platform import Platform
+from tests.loadtest.factories import run
+module.find = lambda stack: Platform("http://127.0.0.1:1", Path(sys.argv[2]), None, Path("."), stack)
+module.find_capacity = lambda *arguments: Capacity([Step(50.0, run(10))], [])
+sys.exit(module.main(["capacity", "--json", "-", "--html", sys.argv[1]]))
+"""
+
+
+def test_standard_output_has_only_the_json_if_it_goes_there(tmp_path: Path) -> None:
+    html = tmp_path / "capacity.html"
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, str(html), str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rate"] == 50
+    assert "capacity: 50 requests/s (the highest rate of arrivals at which" in done.stderr
+    assert data_of(html.read_text())["seconds"] == [50]
 
 
 @pytest.mark.parametrize("address", ["https://192.0.2.1", "http://10.0.0.1:8443"])

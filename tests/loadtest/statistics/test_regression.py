@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loadtest.statistics.regression import MIN_WINDOWS, compare
-
-RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("recorded_windows.json").read_text())
-"""Windows of running platforms. `base` and `again` are of one platform, `change` of another one of the same
-commit, `slow` of the first one with every response delayed by 10 % of the time that it took."""
+from loadtest.statistics.regression import compare
 
 
 def windows(rng: random.Random, count: int = 20, factor: float = 1.0, spread: float = 0.05) -> list[float]:
@@ -79,54 +71,3 @@ def test_the_text_has_the_figures_of_all_gates() -> None:
     assert text.startswith("P95: slower, shift +")
     assert "superiority" in text
     assert "noise floor" in text
-
-
-def recorded_states(change: str, draws: int = 50) -> dict[str, Counter[str]]:
-    """The states of comparisons that are drawn from the recorded windows, by measure.
-
-    Each takes consecutive rounds from a random one on, around the end, until every side has 20 valid windows.
-    Windows of one version in a round are assigned to its sides at random, as the order of a comparison is.
-    """
-    rounds: dict[int, dict[str, list[Any]]] = {}
-    for number, side, *values in RECORDED["windows"]:
-        rounds.setdefault(number, {})[side] = values
-    order = sorted(rounds)
-    found = {"P50": Counter[str](), "P95": Counter[str]()}
-    for seed in range(draws):
-        rng = random.Random(seed)
-        start = rng.randrange(len(order))
-        sides: dict[str, list[list[Any]]] = {"base": [], "again": [], "change": []}
-        for number in [*order[start:], *order[:start]]:
-            same = [side for side in sides if change == "change" or side != "change"]
-            taken = {"change": change, **dict(zip(same, rng.sample(same, len(same)), strict=True))}
-            for side, source in taken.items():
-                *values, valid = rounds[number][source]
-                if valid:
-                    sides[side].append(values)
-            if min(map(len, sides.values())) >= MIN_WINDOWS:
-                break
-        for index, measure in enumerate(found):
-            base, again, changed = ([each[index] for each in windows] for windows in sides.values())
-            found[measure][compare(measure, base, again, changed).state] += 1
-    return found
-
-
-def test_real_windows_of_one_version_raise_no_false_alarm() -> None:
-    for found in recorded_states("change").values():
-        assert found == {"same": 50}
-
-
-def test_two_platforms_of_one_version_are_the_same() -> None:
-    sides: dict[str, list[list[float]]] = {}
-    for _, side, p50, p95, valid in RECORDED["windows"]:
-        if valid:
-            sides.setdefault(side, []).append([p50, p95])
-    for index, measure in enumerate(("P50", "P95")):
-        base, again, change = ([each[index] for each in sides[side]] for side in ("base", "again", "change"))
-        assert compare(measure, base, again, change).state == "same"
-
-
-def test_real_windows_of_three_seconds_hide_a_slow_down_of_ten_percent() -> None:
-    # As published in docs/load-tests.md: the noise floor of such short windows is above 10 %.
-    for found in recorded_states("slow").values():
-        assert found == {"same": 50}
