@@ -146,9 +146,9 @@ class Calibration:
     `idle` are the cores that the components used without load, with `idle_pods` pods of each role; the CPU of
     a request comes on top. `rates` are the lowest and the highest measured rate at which the targets held;
     `quantiles` are evenly spaced percentiles of the response time at the lowest one, at which the platform
-    used `utilization` of the machine's `cores`; `operations` are those of that rate by name; `memory` is
-    resident bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the queue. `cpu` of
-    Redis is that of a server that is idle between commands, `redis` that of a busy one.
+    used `utilization` of the machine's `cores`; `operations` are those of that rate by name, of `requests` in
+    total; `memory` is resident bytes of an `api` pod; `jobs` is the share of arrivals that put a job into the
+    queue. `cpu` of Redis is that of a server that is idle between commands, `redis` that of a busy one.
     """
 
     date: str
@@ -158,6 +158,7 @@ class Calibration:
     mix: str
     rates: tuple[float, float]
     utilization: float
+    requests: int
     cpu: Mapping[str, Estimate]
     idle: Mapping[str, float]
     idle_pods: Mapping[str, float]
@@ -286,6 +287,7 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
         mix=low["mix"],
         rates=(low["rate"], held[-1]["rate"]),
         utilization=statistics.fmean(used) / cores,
+        requests=low["total"]["arrivals"],
         cpu=cpu,
         idle=idle,
         idle_pods=idle_pods,

@@ -1,7 +1,8 @@
 """Comparison of a forecast of the measured machine with a load test outside of the calibration.
 
 The machine is modelled as stations that share its cores; the interval of a window covers the spread of the
-measured cost, and the sampling error of a percentile of as many requests as the window has.
+measured cost, and the sampling error of a percentile of as many requests as the window and the calibration
+have.
 """
 
 from __future__ import annotations
@@ -170,7 +171,8 @@ def _window(
     calibration: Calibration, latency: Latency, factor: float, window: Mapping[str, Any]
 ) -> ComparedWindow:
     rate = window["arrivals"] / window["seconds"]
-    sampling = _NORMAL_95 * math.sqrt(0.05 * 0.95 / window["arrivals"])
+    variance = 0.05 * 0.95 * (1 / window["arrivals"] + 1 / calibration.requests)
+    sampling = _NORMAL_95 * math.sqrt(variance)
 
     def p95(position: int, percent: float) -> float:
         usable = calibration.scalability.usable.at(-position)

@@ -38,7 +38,7 @@ def calibration(api: float = 0.005, redis: float = 0.00005, worker: float = 0.00
     return Calibration(
         date="2026-11-25", machine="test, 2 cores, 8 GiB", cores=2, commit="abc", mix="mixed",
         rates=(50.0, 100.0),
-        utilization=0.4, cpu={name: Estimate(mean * 0.9, mean, mean * 1.1)
+        utilization=0.4, requests=400, cpu={name: Estimate(mean * 0.9, mean, mean * 1.1)
                               for name, mean in (("api", api), ("redis", redis), ("worker", worker))},
         idle={}, idle_pods={"api": 3.0, "worker": 3.0},
         scalability=Scalability(law, Estimate(0.1, 0.2, 0.3), none, one),

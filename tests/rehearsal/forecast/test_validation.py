@@ -37,6 +37,16 @@ def test_a_time_as_at_low_load_is_inside_the_interval() -> None:
     assert "replicas of api: at most 2 measured, 3 forecast: holds" in found.to_text()
 
 
+def test_the_interval_is_wider_with_fewer_requests_in_the_window_or_the_calibration() -> None:
+    def high(arrivals: int, requests: int) -> float:
+        windows = [{"at": 5, "seconds": arrivals / 100, "arrivals": arrivals, "p95": 0.0155}]
+        (window,) = compare(replace(CALIBRATION, requests=requests), run(0.0, windows=windows), 2).windows
+        return window.high
+
+    assert high(4000, 4000) < high(200, 4000)
+    assert high(200, 4000) == high(4000, 200)
+
+
 def test_a_time_beyond_the_interval_or_other_replicas_miss() -> None:
     slow = compare(CALIBRATION, run(0.1), forecast_replicas=2)
     assert slow.covered == 0.0
