@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,6 +14,10 @@ from app.google_auth import AccessTokenError
 from app.monitoring.source import SourceError, TimeSeries
 
 _TIMEOUT_SECONDS: Final = 30.0
+# Of a whole response; the timeout of the client is that of each read.
+_RESPONSE_SECONDS: Final = 60.0
+# The largest queries of this platform have 4 MB: 15 limits over seven days in steps of a minute.
+MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024
 # Prometheus rejects queries with more than 11,000 points per series (web/api/v1/api.go).
 _MAX_POINTS: Final = 11_000
 
@@ -37,16 +43,21 @@ class PrometheusSource:
     def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
         """Return the series of `query`, without values that are not finite and series without any other.
 
-        Raises SourceError.
+        Raises SourceError, also for a response of more than MAX_RESPONSE_BYTES.
         """
         step = max(step, (end - start) / (_MAX_POINTS - 1))
+        # Uncompressed, so that what is received is what is counted.
+        headers = {"accept-encoding": "identity"}
         try:
-            headers = {} if self._token is None else {"authorization": f"Bearer {self._token()}"}
-            response = self._client.post(
+            if self._token is not None:
+                headers["authorization"] = f"Bearer {self._token()}"
+            with self._client.stream(
+                "POST",
                 f"{self.url}/api/v1/query_range",
                 data={"query": query, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"},
                 headers=headers,
-            )
+            ) as response:
+                return _series(self.url, query, response.status_code, _body(self.url, query, response))
         except AccessTokenError as error:
             raise SourceError(f"{self.url} was not queried: {error}") from error
         except httpx.HTTPError as error:
@@ -54,30 +65,46 @@ class PrometheusSource:
                 f"{self.url} is unavailable ({type(error).__name__}: {error}): check that the address is that"
                 " of a Prometheus HTTP API and that it is reachable from here"
             ) from error
-        return _series(self.url, query, response)
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def _series(url: str, query: str, response: httpx.Response) -> list[TimeSeries]:
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+def _body(url: str, query: str, response: httpx.Response) -> bytes:
+    """Receive a response up to the limits of its size and time. Raises SourceError or httpx.HTTPError."""
+    received = bytearray()
+    ends = time.monotonic() + _RESPONSE_SECONDS
+    for chunk in response.iter_bytes():
+        received += chunk
+        if len(received) > MAX_RESPONSE_BYTES:
+            raise SourceError(
+                f"{url} returned more than {MAX_RESPONSE_BYTES // 1024**2} MiB: a label of the query has too"
+                f" many values, or its range is too long: {query}"
+            )
+        if time.monotonic() > ends:
+            raise SourceError(f"{url} sent no complete response within {_RESPONSE_SECONDS:g} s: {query}")
+    return bytes(received)
+
+
+def _series(url: str, query: str, status: int, content: bytes) -> list[TimeSeries]:
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        text = content[:300].decode(errors="replace")
         raise SourceError(
-            f"{url} refused access ({response.status_code}: {response.text[:300]}): check the token and that"
+            f"{url} refused access ({status}: {text}): check the token and that"
             " its service account may read metrics (roles/monitoring.viewer)"
         )
     try:
-        body: dict[str, Any] = response.json()
+        body: dict[str, Any] = json.loads(content)
         if body.get("status") != "success":
             raise SourceError(
-                f"{url} refused a query ({body.get('errorType', response.status_code)}:"
+                f"{url} refused a query ({body.get('errorType', status)}:"
                 f" {str(body.get('error'))[:300]}): {query}"
             )
         found = [_parse(item) for item in body["data"]["result"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(
-            f"{url} returned status {response.status_code} and no Prometheus result ({error!r}): check that"
+            f"{url} returned status {status} and no Prometheus result ({error!r}): check that"
             " the address is that of a Prometheus HTTP API, without /api/v1"
         ) from error
     return [series for series in found if series.values]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
-from app.monitoring.prometheus import PrometheusSource
+from app.monitoring import prometheus
+from app.monitoring.prometheus import MAX_RESPONSE_BYTES, PrometheusSource
 from app.monitoring.source import SourceError
 
 RESULT = {
@@ -70,9 +72,53 @@ def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
         (httpx.Response(401, text="expired"), "refused access .401: expired.: check the token"),
         (httpx.Response(200, text="<html>"), "no Prometheus result"),
         (httpx.Response(200, json=[]), "no Prometheus result"),
+        (httpx.Response(200, text="[" * 100_000), "no Prometheus result"),
         (httpx.Response(200, json={"status": "success", "data": {}}), "no Prometheus result"),
     ],
 )
 def test_what_is_no_result_is_named(response: httpx.Response | Exception, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         source(response).query_range("up", 0.0, 60.0, 15.0)
+
+
+class Endless(httpx.SyncByteStream):
+    """A body without an end, of which the bytes that were read are counted."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            self.sent += 65_536
+            yield b" " * 65_536
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_response_without_an_end_is_refused_at_the_limit() -> None:
+    body = Endless()
+    with pytest.raises(SourceError, match=r"returned more than 16 MiB: a label of the query .*: sum.up.$"):
+        source(httpx.Response(200, stream=body)).query_range("sum(up)", 0.0, 60.0, 15.0)
+    assert body.sent <= MAX_RESPONSE_BYTES + 65_536
+    assert body.closed
+
+
+def test_a_response_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "_RESPONSE_SECONDS", -1.0)
+    with pytest.raises(SourceError, match="sent no complete response within"):
+        source(httpx.Response(200, stream=Endless())).query_range("up", 0.0, 60.0, 15.0)
+
+
+def test_compression_is_not_requested() -> None:
+    encodings: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        encodings.append(request.headers["accept-encoding"])
+        return httpx.Response(200, json=RESULT)
+
+    PrometheusSource("http://prometheus", transport=httpx.MockTransport(respond)).query_range(
+        "up", 0.0, 60.0, 15.0
+    )
+    assert encodings == ["identity"]
