@@ -77,7 +77,7 @@ def cache_ttl(history: RecordedHistory) -> list[StackRecommendation]:
         if name not in TIMES_TO_LIVE or not history.enough(series):
             continue
         hit = percentile(series.values, 50) / 100
-        if not 0 < hit < 0.5 or evicted is None or any(evicted.values):
+        if evicted is None or not history.enough(evicted) or any(evicted.values) or not 0 < hit < 0.5:
             continue
         reads = hit / (1 - hit)  # of an entry during its time to live
         factor = min(_MAX_FACTOR, math.ceil(_GOOD_PERCENT / (100 - _GOOD_PERCENT) / reads))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -85,8 +86,11 @@ def database_tier(history: RecordedHistory) -> list[StackRecommendation]:
     times, slow = history.lines("query-time"), history.lines("slow-queries")
     if limit is None or current not in _SIZES[1:] or not history.enough(used):
         return []
-    measured = [percentile(series.values, 95) for series in times.values() if history.enough(series)]
-    if not measured or max(measured) > _FAST_SECONDS or any(any(series.values) for series in slow.values()):
+    # Queries of a collection that are too rare for a rule of their own may still be slow.
+    measured = [percentile(series.values, 95) for series in times.values() if series.values]
+    if not any(history.enough(series) for series in times.values()) or max(measured) > _FAST_SECONDS:
+        return []
+    if any(any(series.values) for series in slow.values()):
         return []
     new = _SIZES[_SIZES.index(current) - 1]
     before, after = _pool(history.config, current), _pool(history.config, new)
@@ -111,10 +115,16 @@ def database_tier(history: RecordedHistory) -> list[StackRecommendation]:
 def index_advice(history: RecordedHistory) -> list[StackRecommendation]:
     """Let the workers apply the advice of the index advisor when it remains for the minimum history."""
     mode = str(history.config["kingdom:database"]["indexAdvisor"])
+    # Advice that is no longer exported while pods are recorded may have been followed.
+    pods = history.lines("running-pods").values()
+    latest = max((series.times[-1] for series in pods if series.times), default=-math.inf)
     pending = {
         action: series
         for action, series in history.lines("index-advice").items()
-        if history.enough(series) and min(series.values[-1:], default=0) > 0 and _remains(history, series)
+        if history.enough(series)
+        and min(series.values[-1:], default=0) > 0
+        and _remains(history, series)
+        and latest - series.times[-1] <= history.detection.history_seconds
     }
     if mode != "advise" or not pending:
         return []
@@ -165,7 +175,9 @@ def _tier(
         current,
         new,
         {"used_percent": high, **evidence, "pool": before, "pool_after": after, "hours": hours_of(used)},
-        ExpectedEffect("connections used", "% of the pools", high, high / MARGIN * before / after, worst),
+        ExpectedEffect(
+            "connections used", "% of the pools", high, min(worst, high / MARGIN * before / after), worst
+        ),
         risk,
         undo,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from app.monitoring.signals import Detection, Signals
@@ -28,6 +28,7 @@ class RecordedHistory:
     config: Mapping[str, Any]
     end: float
     seconds: float
+    _read: dict[str, dict[str, TimeSeries]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def detection(self) -> Detection:
@@ -52,8 +53,14 @@ class RecordedHistory:
     def lines(self, signal: str) -> dict[str, TimeSeries]:
         """Return the lines of a signal by label, without values that are not finite.
 
-        If a signal is declared `by` one label, other labels such as the namespace do not count.
+        If a signal is declared `by` one label, other labels such as the namespace do not count. Each signal
+        is read once: twelve rules over seven days would read most of them several times.
         """
+        if signal not in self._read:
+            self._read[signal] = self._lines(signal)
+        return self._read[signal]
+
+    def _lines(self, signal: str) -> dict[str, TimeSeries]:
         query, by = self.signals.signals[signal].query, self.signals.signals[signal].by
         found = self.source.query_range(query, self.end - self.seconds, self.end, self.step)
         return {

@@ -28,7 +28,7 @@ def rate_limits(history: RecordedHistory) -> list[StackRecommendation]:
     """
     current = float(history.config["kingdom:workload"]["limitsFactor"])
     limits = _limits(current)
-    busy = _busy(history)
+    free = _free(history)
     requests = values_at(history.line("requests"))
     demands: dict[str, float] = {}
     refused: dict[float, float] = {}
@@ -36,7 +36,7 @@ def rate_limits(history: RecordedHistory) -> list[StackRecommendation]:
     for name, series in history.lines("rate-limited").items():
         if name not in limits or not history.enough(series):
             continue
-        if share(series, lambda at, value: value > 0 and at not in busy) < SHARE:
+        if share(series, lambda at, value: value > 0 and at in free) < SHARE:
             continue
         allowed = limits[name].limit / limits[name].window
         positive = [value for value in series.values if value > 0]
@@ -46,8 +46,9 @@ def rate_limits(history: RecordedHistory) -> list[StackRecommendation]:
         demands[name] = demand
         hours, widening = max(hours, hours_of(series)), max(widening, history.widening(series))
         for at, value in values_at(series).items():
-            refused[at] = refused.get(at, 0.0) + value
-    offered = sum(requests.get(at, 0.0) for at in refused)
+            if at in requests:
+                refused[at] = refused.get(at, 0.0) + value
+    offered = sum(requests[at] for at in refused)
     if not demands or offered <= 0:
         return []
     raised = max(
@@ -100,16 +101,20 @@ def _limits(factor: float) -> dict[str, RateLimit]:
     }
 
 
-def _busy(history: RecordedHistory) -> set[float]:
-    """Return the times at which response times or CPU exceed their warning, or overload rejects requests."""
-    busy: set[float] = set()
+def _free(history: RecordedHistory) -> set[float]:
+    """Return the times at which response times and CPU are within their warning and overload rejects nothing.
+
+    Without a value of both, nothing is known about the capacity.
+    """
+    times = []
     for signal in ("response-time", "cpu"):
         limit = history.warning(signal)
         values = values_at(history.line(signal))
-        busy |= {at for at, value in values.items() if limit is not None and value > limit}
+        times.append({at for at, value in values.items() if limit is None or value <= limit})
+    free = set.intersection(*times)
     for series in history.lines("refused").values():
-        busy |= {at for at, value in values_at(series).items() if value > 0}
-    return busy
+        free -= {at for at, value in values_at(series).items() if value > 0}
+    return free
 
 
 def _rounded_up(factor: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.monitoring.source import TimeSeries
+from app.monitoring.trends import buckets, detect
 from rehearsal.monitoring.recommendations.history import (
     RecordedHistory,
     hours_of,
@@ -31,10 +32,14 @@ _QUEUE_SECONDS: Final = 60.0
 _TOLERANCE: Final = 1.1  # of the HorizontalPodAutoscaler
 _SCALE_EARLIER: Final = 1.2
 _MIN_CPU_PERCENT: Final = 30
+_TREND_BUCKETS: Final = 48
 
 
 def memory(history: RecordedHistory) -> list[StackRecommendation]:
-    """Right-size the memory of a role: the maximum plus 15 %; a short history widens both bounds."""
+    """Right-size the memory of a role: the maximum plus 15 %; a short history widens both bounds.
+
+    The memory of a role whose use is still rising is not lowered: its maximum is in the future.
+    """
     found = []
     lines = history.lines("memory-by-role")
     for role, settings in history.roles.items():
@@ -42,6 +47,8 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
         if series is None or not history.enough(series):
             continue
         peak = max(series.values) / _MIB
+        if peak <= 0:  # no process has no memory: the metric is wrong
+            continue
         target = peak * MARGIN
         widening = history.widening(series)
         upper = target * widening
@@ -50,7 +57,7 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
             new = _rounded_up(target, _MEMORY_STEP_MI)
             finding = f"{role}: the largest pod used {peak:.0f} MiB of {current} MiB"
             risk = "Larger pods may need another node."
-        elif current > upper * _WORTH:
+        elif current > upper * _WORTH and not _rising(series):
             new = _rounded_up(upper, _MEMORY_STEP_MI)
             finding = f"{role}: no pod used more than {peak:.0f} MiB of {current} MiB"
             risk = "A peak that was not recorded ends a pod, which is started again."
@@ -97,6 +104,8 @@ def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
         limit = int(settings["resources"]["cpuLimitMilli"])
         target = int(settings["cpuPercent"]) / 100
         middle, high, highest = (1000 * percentile(use.values, percent) for percent in (50, 90, 95))
+        if highest <= 0:  # an event loop that runs uses CPU: the metric is wrong
+            continue
         widening = history.widening(use)
         upper = min(highest * MARGIN * widening, limit)
         if _at_maximum(replicas, settings) >= _STEADY and high * MARGIN > current:
@@ -144,15 +153,22 @@ def cpu_request(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def max_replicas(history: RecordedHistory) -> list[StackRecommendation]:
-    """Raise the maximum of an autoscaler that has reached it while its role is too slow."""
+    """Raise the maximum of an autoscaler that has reached it while its role is too slow.
+
+    Moments at which some of the replicas do not run do not count: more of them would not run either.
+    """
     found = []
-    replicas = history.lines("replicas")
+    replicas, running = history.lines("replicas"), history.lines("running-pods")
     for role, (late, limit) in _late(history).items():
         settings, series = history.roles[role], replicas.get(role)
         if series is None or not history.enough(series):
             continue
         maximum = int(settings["maxReplicas"])
-        held = share(series, lambda at, value: value >= maximum and at in late)  # noqa: B023
+        pods = values_at(running.get(role, TimeSeries({})))
+        held = share(
+            series,
+            lambda at, value: value >= maximum and at in late and pods.get(at, value) >= value,  # noqa: B023
+        )
         if held < SHARE:
             continue
         new = maximum + max(1, math.ceil(maximum / 2))
@@ -240,6 +256,8 @@ def min_replicas(history: RecordedHistory) -> list[StackRecommendation]:
         current = int(settings["minReplicas"])
         if not history.enough(cores) or not history.enough(replicas) or current <= 2:
             continue
+        if percentile(cores.values, 95) <= 0:  # as for the request
+            continue
         if _at_minimum(replicas, settings) < _STEADY or late.get(role, (frozenset(), 0.0))[0]:
             continue
         per_pod = int(settings["cpuPercent"]) / 100 * int(settings["resources"]["cpuMilli"]) / 1000
@@ -280,17 +298,22 @@ def min_replicas(history: RecordedHistory) -> list[StackRecommendation]:
 def node_pool(history: RecordedHistory) -> list[StackRecommendation]:
     """Report pods that are pending for a tenth of the time after the autoscaler created them.
 
+    A moment at which another role has pods and this one has none counts; one at which no role has any is a
+    gap of the recording.
     The bounds of node pools are derived from `maxReplicas` and the requests (`infra/settings/sizing.py`), so
     no setting is too small: the region lacks capacity or quota.
     """
     found = []
     running = history.lines("running-pods")
+    recorded = {at for series in running.values() for at in series.times}
     for role in history.roles:
         replicas, pods = history.line("replicas", role), running.get(role)
         if pods is None or not history.enough(replicas) or not history.enough(pods):
             continue
         counts = values_at(pods)
-        missing = {at: value - counts[at] for at, value in values_at(replicas).items() if at in counts}
+        missing = {
+            at: value - counts.get(at, 0.0) for at, value in values_at(replicas).items() if at in recorded
+        }
         lacking = [value for value in missing.values() if value >= 1]
         if not missing or len(lacking) / len(missing) < SHARE:
             continue
@@ -298,7 +321,8 @@ def node_pool(history: RecordedHistory) -> list[StackRecommendation]:
         found.append(
             StackRecommendation(
                 "node-pool",
-                f"{role}: {now:.0f} replicas did not run for {len(lacking) / len(missing):.0%} of the time",
+                f"{role}: {now:.0f} replicas did not run, or could not be scraped, for"
+                f" {len(lacking) / len(missing):.0%} of the time",
                 (),
                 "",
                 "",
@@ -310,11 +334,20 @@ def node_pool(history: RecordedHistory) -> list[StackRecommendation]:
                 ExpectedEffect("replicas that do not run", "1", now, 0.0, now),
                 "None: nothing is changed.",
                 "Not needed.",
-                "The bounds of node pools follow from maxReplicas: look for Pending pods, compare the quotas"
-                " with `kingdom quotas`, and give the pool another machineType where the region has none.",
+                "The bounds of node pools follow from maxReplicas: look for Pending pods and for pods that"
+                " restart, compare the quotas with `kingdom quotas`, and give the pool another machineType"
+                " where the region has none.",
             )
         )
     return found
+
+
+def _rising(series: TimeSeries) -> bool:
+    """Whether a line has a trend that goes on, in buckets of a 48th of its time."""
+    seconds = (series.times[-1] - series.times[0]) / _TREND_BUCKETS
+    times = [series.times[0] + seconds * index for index in range(_TREND_BUCKETS + 1)]
+    found = buckets(series, times[0], seconds, len(times))
+    return detect(times, found, settles=True) is not None
 
 
 def _cores_per_pod(history: RecordedHistory, role: str) -> TimeSeries:

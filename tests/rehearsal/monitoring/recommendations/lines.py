@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -71,8 +72,29 @@ def with_gaps(value: float) -> Line:
 
 
 def rarely(value: float, otherwise: float) -> Line:
-    """A value in every twentieth step."""
-    return lambda index: value if index % 20 == 0 else otherwise
+    """A value in every 25th step: 4 % of the time."""
+    return lambda index: value if index % 25 == 0 else otherwise
+
+
+def between(first: int, last: int, value: float, otherwise: float | None) -> Line:
+    """A value from a step up to another one, and another value or a gap before and after."""
+    return lambda index: value if first <= index < last else otherwise
+
+
+def rising(first: float, step: float) -> Line:
+    """A value that rises by the same amount in every step."""
+    return lambda index: first + step * index
+
+
+def every(count: int, value: float | None, otherwise: float) -> Line:
+    """A value or a gap in every so many steps."""
+    return lambda index: value if index % count == 0 else otherwise
+
+
+def mixed(value: float) -> Line:
+    """A value in every step but the third ones, which are not finite, and one gap of an hour."""
+    bad = (math.nan, math.inf, -math.inf)
+    return lambda index: None if 300 <= index < 360 else bad[index // 3 % 3] if index % 3 == 0 else value
 
 
 def until(step: int, before: float, after: float) -> Line:

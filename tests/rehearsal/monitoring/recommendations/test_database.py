@@ -14,7 +14,11 @@ from tests.infra.rehearsal import configuration
 from tests.rehearsal.monitoring.recommendations.lines import (
     Line,
     Lines,
+    Rule,
+    between,
     changed,
+    every,
+    mixed,
     rarely,
     run,
     until,
@@ -49,8 +53,30 @@ def test_commands_that_lack_connections_count_below_the_warning_too(signal: str)
         (math.nan, 3.0, 24.0, {}),
         (90.0, 3.0, 24.0, {"maxSize": "M40"}),
         (90.0, 3.0, 24.0, {"minSize": "M60"}),
+        (rarely(100.0, 60.0), 0.0, 24.0, {}),
+        (60.0, between(0, 1, 3.0, None), 24.0, {}),
+        (60.0, math.nan, 24.0, {}),
+        (60.0, -1.0, 24.0, {}),
+        (between(0, 90, 99.0, None), 3.0, 24.0, {}),
+        (90.0, 3.0, 24.0, {"minSize": "M80"}),
+        (90.0, 3.0, 24.0, {"minSize": "R40"}),
     ],
-    ids=["at-the-threshold", "rarely", "short", "gaps", "no-number", "largest-tier", "largest-pool"],
+    ids=[
+        "at-the-threshold",
+        "rarely",
+        "short",
+        "gaps",
+        "no-number",
+        "largest-tier",
+        "largest-pool",
+        "peaks",
+        "waited-once",
+        "waiting-unknown",
+        "below-zero",
+        "few-values",
+        "above-the-maximum",
+        "unknown-tier",
+    ],
 )
 def test_pool_size_is_silent(used: Line, waiting: Line, hours: float, database: dict[str, Any]) -> None:
     lines: Lines = {"database-connections": {"": used}, "connections-waiting": {"": waiting}}
@@ -76,11 +102,76 @@ def test_a_tier_that_is_not_needed_is_lowered() -> None:
         ({"database-connections": {"": 10.0}, "query-time": {"contents": 0.021}}, WEEK),
         ({"database-connections": {"": 10.0}, "query-time": {}}, WEEK),
         ({"database-connections": {"": 10.0}, "slow-queries": {"contents": 0.001}}, WEEK),
+        ({"database-connections": {"": between(0, 1000, 99.0, 10.0)}}, WEEK),
+        ({"database-connections": {"": 10.0}, "slow-queries": {"a": between(9, 10, 1.0, 0.0)}}, WEEK),
+        (
+            {
+                "database-connections": {"": 10.0},
+                "query-time": {"contents": 0.004, "orders": between(0, 40, 0.5, None)},
+            },
+            WEEK,
+        ),
+        ({"database-connections": {"": 10.0}, "query-time": {"contents": math.nan}}, WEEK),
+        (
+            {"database-connections": {"": 10.0}, "query-time": {"contents": between(0, 1000, 0.5, 0.001)}},
+            WEEK,
+        ),
+        ({"database-connections": {"": 1e9}}, WEEK),
     ],
-    ids=["connections", "short", "no-number", "slow", "unknown", "slow-queries"],
+    ids=[
+        "connections",
+        "short",
+        "no-number",
+        "slow",
+        "unknown",
+        "slow-queries",
+        "peaks-of-connections",
+        "one-slow-query",
+        "rare-and-slow",
+        "times-unknown",
+        "slow-at-times",
+        "extreme",
+    ],
 )
 def test_database_tier_is_silent(lines: Lines, hours: float) -> None:
     assert run(database_tier, {**FAST, **lines}, hours) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "rule"),
+    [
+        ({"database-connections": {"": mixed(90.0)}}, pool_size),
+        ({"database-connections": {"": 1e9}}, pool_size),
+        (
+            {"database-connections": {"": 60.0}, "connections-refused": {"": between(0, 150, 1.0, 0.0)}},
+            pool_size,
+        ),
+        ({**FAST, "database-connections": {"": mixed(10.0)}}, database_tier),
+        ({**FAST, "database-connections": {"": 0.0}}, database_tier),
+        ({**FAST, "database-connections": {"": 10.0}, "slow-queries": {}}, database_tier),
+        ({"index-advice": {"create": every(2, 1.0, 2.0)}}, index_advice),
+        ({"index-advice": {"create": mixed(2.0), "drop": 0.0}}, index_advice),
+        (
+            {"index-advice": {"create": between(0, 1400, 1.0, None)}, "running-pods": {"api": 2.0}},
+            index_advice,
+        ),
+    ],
+    ids=[
+        "not-finite", "extreme", "refused-for-a-tenth", "not-finite-tier", "no-connection", "no-slow-query",
+        "changing-advice", "not-finite-advice", "advice-until-an-hour-ago",
+    ],
+)  # fmt: skip
+def test_other_histories_that_need_a_change(lines: Lines, rule: Rule) -> None:
+    (found,) = run(rule, lines, WEEK if rule is database_tier else 24.0)
+    assert found.effect.low <= found.effect.high
+    assert all(math.isfinite(value) for value in (found.effect.now, found.effect.low, found.effect.high))
+
+
+def test_advice_that_is_no_longer_exported_is_not_followed() -> None:
+    advice = {"create": between(0, 600, 1.0, None)}
+    assert run(index_advice, {"index-advice": advice, "running-pods": {"api": 2.0}}) == []
+    # The platform ended at the same time: the advice is the latest one.
+    assert run(index_advice, {"index-advice": advice, "running-pods": {"api": between(0, 600, 2.0, None)}})
 
 
 def test_the_min_tier_is_not_lowered() -> None:

@@ -7,14 +7,29 @@ import math
 import pytest
 
 from rehearsal.monitoring.recommendations.rate_limits import rate_limits
-from tests.rehearsal.monitoring.recommendations.lines import Line, Lines, changed, run, with_gaps
+from tests.rehearsal.monitoring.recommendations.lines import (
+    Line,
+    Lines,
+    between,
+    changed,
+    mixed,
+    rarely,
+    run,
+    with_gaps,
+)
 
 READS = 480 / 60  # per second, of a free account
 
 
 def refused(rate: Line, limit: str = "read-free", **others: Line) -> Lines:
     names = {name.replace("_", "-"): {"": line} for name, line in others.items()}
-    return {"rate-limited": {limit: rate}, "requests": {"": 20.0}, **names}
+    return {
+        "rate-limited": {limit: rate},
+        "requests": {"": 20.0},
+        "response-time": {"": 0.05},
+        "cpu": {"": 20.0},
+        **names,
+    }
 
 
 def test_limits_that_refuse_while_capacity_is_free_are_raised() -> None:
@@ -45,6 +60,12 @@ def test_a_short_history_widens_the_interval() -> None:
         (refused(with_gaps(8.0)), 3.0),
         (refused(math.nan), 24.0),
         (refused(0.0), 24.0),
+        (refused(8.0, response_time=math.nan), 24.0),
+        (refused(8.0, cpu=lambda index: 20.0 if index % 20 == 0 else None), 24.0),
+        (refused(between(0, 720, 8.0, 0.0), cpu=between(0, 720, 99.0, 20.0)), 24.0),
+        (refused(8.0, requests=math.nan), 24.0),
+        (refused(-8.0), 24.0),
+        (refused(1e12), 24.0),
     ],
     ids=[
         "guards-passwords",
@@ -58,6 +79,12 @@ def test_a_short_history_widens_the_interval() -> None:
         "gaps",
         "no-number",
         "nothing-refused",
+        "response-time-unknown",
+        "cpu-unknown",
+        "only-while-busy",
+        "requests-unknown",
+        "below-zero",
+        "extreme",
     ],
 )
 def test_rate_limits_is_silent(lines: Lines, hours: float) -> None:
@@ -67,3 +94,19 @@ def test_rate_limits_is_silent(lines: Lines, hours: float) -> None:
 def test_the_max_factor_is_not_raised() -> None:
     config = changed("kingdom:workload", limitsFactor=1000)
     assert run(rate_limits, refused(1000.0), config=config) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        refused(mixed(8.0)),
+        refused(8.0, response_time=rarely(5.0, 0.05)),
+        refused(8.0, requests=between(0, 700, 20.0, None)),
+        refused(between(0, 200, 8.0, 0.0)),
+    ],
+    ids=["not-finite", "slow-at-times", "gap-of-requests", "a-part-of-the-day"],
+)
+def test_refusals_count_at_moments_with_all_values(lines: Lines) -> None:
+    (found,) = run(rate_limits, lines)
+    assert 0 < found.effect.now <= 40.0
+    assert float(found.new) == pytest.approx(2.3)
