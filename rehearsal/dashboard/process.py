@@ -54,6 +54,16 @@ def start(project: Project, stack: str, port: int) -> str:
             cwd=project.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             env={name: value for name, value in os.environ.items() if name not in marks} | ENVIRONMENT,
         )  # fmt: skip
+    try:
+        return _started(child, state)
+    except BaseException:  # Ctrl-C too: what was not reported as started does not run
+        child.terminate()
+        raise
+
+
+def _started(child: subprocess.Popen[bytes], state: Path) -> str:
+    """Return the address of the dashboard once it is served. Raises KingdomError."""
+    log = monitoring_folder(state) / LOG_FILE
     ends = time.monotonic() + _START_SECONDS
     while (running := address(state)) is None:
         code = child.poll()
@@ -61,8 +71,8 @@ def start(project: Project, stack: str, port: int) -> str:
         if code not in (None, IN_USE) or time.monotonic() > ends:
             raise KingdomError(
                 "the dashboard could not be started",
-                details=(folder / LOG_FILE).read_text(errors="replace").splitlines()[-5:],
-                remedy=f"Its log is {folder / LOG_FILE}.",
+                details=log.read_text(errors="replace").splitlines()[-5:],
+                remedy=f"Its log is {log}.",
             )
         time.sleep(0.05)
     return running

@@ -24,6 +24,7 @@ from rehearsal.errors import InputError, KingdomError
 
 if TYPE_CHECKING:
     from rehearsal.monitoring.recommendations.evaluation import Evaluated
+    from rehearsal.monitoring.recommendations.recommendation import StackRecommendation
     from rehearsal.session import Session
 
 _PERIODS: Final = {"1h": 3600.0, "24h": 86_400.0, "7d": 604_800.0}
@@ -92,18 +93,29 @@ def recommend(
     found = _recommended(session, _seconds(since), pack_of(session.project, policy_pack))
     history, usual = declared(session.project, stack).detection.history_seconds, Detection().history_seconds
     if as_json:
-        values = [item.to_json() for item in found]
-        print_json({"stack": stack, "history_seconds": history, "recommendations": values})
-    else:
-        if history != usual:
-            out.print(f"time scale: a rule needs {history:g} s of history in place of {usual:g} s")
-        if not found:
-            short = f": a rule needs {history:g} s of history" if _seconds(since) < history else ""
-            out.print(f"[bold]{stack}[/]: nothing to recommend{short}")
-        for item in found:
-            _show(item)
-    if apply:
-        _apply(session.stack.path, found)
+        applied = _apply(session.stack.path, found) if apply else []
+        print_json(
+            {
+                "stack": stack,
+                "history_seconds": history,
+                "recommendations": [item.to_json() for item in found],
+                "applied": [{"path": list(one.path), "value": one.new} for one in applied],
+            }
+        )
+        return
+    if history != usual:
+        out.print(f"time scale: a rule needs {history:g} s of history in place of {usual:g} s")
+    if not found:
+        short = f": a rule needs {history:g} s of history" if _seconds(since) < history else ""
+        out.print(f"[bold]{stack}[/]: nothing to recommend{short}")
+    for item in found:
+        _show(item)
+    if apply and found:
+        applied = _apply(session.stack.path, found)
+        for one in applied:
+            out.print(f"{session.stack.path}: {' > '.join(one.path)} = {one.new}", markup=False)
+        if not applied:
+            out.print("nothing was applied: no recommendation changes a setting without a problem")
 
 
 @app.command(epilog=examples("kingdom report --since 24h", "kingdom report --since 7d --json > report.json"))
@@ -128,7 +140,13 @@ def report(
     from rehearsal.review.changes.cost_diff import span
     from rehearsal.review.rules.policy_view import declared as resources
 
-    seconds, session, now = _seconds(since), session_of(stack), time.time()
+    seconds, now = _seconds(since), time.time()
+    if not as_json and (output.is_dir() or not output.parent.is_dir()):
+        raise InputError(
+            f"--output {output}: not a file in a folder that exists",
+            remedy="Name a file such as report.html.",
+        )
+    session = session_of(stack)
     advice = _recommended(session, seconds, pack_of(session.project, policy_pack))
     costs = monthly(resources(session.store.load()))
     with recorded(session.project, stack, now - seconds, now) as (source, events):
@@ -139,43 +157,60 @@ def report(
             now,
             seconds,
             happenings_of(events),
-            cost=f"{span(costs.minimum, costs.maximum)} USD a month",
+            cost=f"{span(costs.minimum, costs.maximum)} USD a month" if costs.lines else "",
             recommendations=[item.to_json() for item in advice],
             problems=sorted({event.title for event in events if event.kind == "source"}),
         )
     if as_json:
         print_json(found.to_json())
         return
-    output.write_text(render(found))
+    _write(output, render(found))
     out.print(f"{output}: {len(found.findings)} findings, {len(advice)} recommendations")
 
 
+def _write(output: Path, text: str) -> None:
+    """Write a report. An older one remains if this one cannot be written. Raises KingdomError."""
+    from rehearsal.host.errors import MachineError
+    from rehearsal.host.processes.atomic_files import write_atomic
+
+    if output.exists() and not output.is_file():  # a pipe, or /dev/stdout
+        output.write_text(text)
+        return
+    try:
+        write_atomic(output.resolve(), text, mode=0o644, durable=False)
+    except MachineError as error:
+        raise KingdomError(
+            str(error), remedy="Free disk space, or name another file with --output."
+        ) from error
+
+
 def _show(item: Evaluated) -> None:
+    from rich.markup import escape
+
     one, effect = item.recommendation, item.recommendation.effect
-    out.print(f"[bold]{one.rule}[/]: {one.finding}", markup=True)
+    out.print(f"[bold]{one.rule}[/]: {escape(one.finding)}")
     out.print(
         f"  expected: {effect.quantity} {effect.now:.3g} -> {effect.low:.3g} to {effect.high:.3g}"
         f" {effect.unit}; cost {item.cost} USD a month ({item.cost_change})"
     )
-    out.print(f"  risk: {one.risk} Undo: {one.undo}")
+    out.print(f"  risk: {one.risk} Undo: {one.undo}", markup=False)
     for problem in item.problems:
-        out.print(f"  [red]not accepted[/]: {problem}")
+        out.print(f"  [red]not accepted[/]: {escape(problem)}")
     out.print(item.patch or f"  no setting of the stack file: {one.instead}", markup=False)
 
 
-def _apply(path: Path, found: list[Evaluated]) -> None:
-    """Write accepted changes to the stack file, all or none. Raises InputError."""
+def _apply(path: Path, found: list[Evaluated]) -> list[StackRecommendation]:
+    """Write accepted changes to the stack file, all or none, and return them. Raises InputError."""
     from rehearsal.monitoring.recommendations.stack_patch import changed, read_text, replace_text
 
     accepted = [item.recommendation for item in found if item.accepted]
     if not accepted:
-        return
+        return []
     text = read_text(path)
     for one in accepted:
         text = changed(text, one.path, one.new, one.old)
     replace_text(path, text)
-    for one in accepted:
-        out.print(f"{path}: {' > '.join(one.path)} = {one.new}")
+    return accepted
 
 
 def _recommended(session: Session, seconds: float, pack: Path | None) -> list[Evaluated]:

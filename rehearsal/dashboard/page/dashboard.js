@@ -43,7 +43,12 @@ function number(value, unit) {
   return unit === "1" ? text : unit === "%" ? `${text} %` : `${text} ${unit}`;
 }
 
-const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+function clock(at) {
+  const moment = new Date(at * 1000);
+  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  if (moment.toDateString() === new Date().toDateString()) return time;
+  return `${moment.toLocaleDateString([], { year: "numeric", month: "short", day: "numeric" })}, ${time}`;
+}
 
 function marks(events) {
   return (plot) => {
@@ -175,7 +180,8 @@ function state(data) {
   byId("stack").textContent = data.stack;
   document.title = `Kingdom ${data.stack}: ${data.alerts.length ? `${data.alerts.length} alerts` : "dashboard"}`;
   const health = !data.running ? "The platform does not run" : data.ready ? "Everything is ready" : "Not everything is ready";
-  byId("state").textContent = `${health}; ${data.alerts.length} active alerts; recorded at ${clock(data.at)}`;
+  const recorded = data.at ? `recorded at ${clock(data.at)}` : "nothing is recorded yet";
+  byId("state").textContent = `${health}; ${data.alerts.length} active alerts; ${recorded}`;
 }
 
 async function get(path) {

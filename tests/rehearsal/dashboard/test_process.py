@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,3 +33,25 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(KingdomError, match=f"the port {port} of the dashboard is in use"):
             process.start(Project.at(ROOT), "unused", port)
+
+
+def test_an_interrupted_start_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path, "kingdom", tmp_path, tmp_path)
+    children: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        children.append(popen([sys.executable, "-c", "import signal; signal.pause()"]))
+        return children[0]
+
+    def address(state: Path) -> None:
+        if children:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(process, "address", address)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(KeyboardInterrupt):
+        process.start(project, "local", port)
+    assert children[0].wait(10) == -signal.SIGTERM

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,9 @@ import pytest
 from app.monitoring.prometheus import PrometheusSource
 from rehearsal.dashboard.process import ENVIRONMENT
 from rehearsal.dashboard.server import build
+from rehearsal.dashboard.views import RANGES, TABS
+from rehearsal.monitoring.alerts import Alerts
+from rehearsal.monitoring.early_warning import EarlyWarning
 from rehearsal.monitoring.recorder import Recorder
 from rehearsal.monitoring.store import Recording
 from rehearsal.monitoring.webhook import SECRET, URL
@@ -235,36 +238,110 @@ def test_the_page_works_with_the_keyboard_and_on_a_phone(
     page.close()
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width", "tab", "shown"),
-    [("light", 1280, "application", ".panel canvas"), ("dark", 390, "overview", ".numbers")],
-)
-def test_axe_finds_no_serious_problem(
-    dashboard: tuple[str, Recorder], browser: Any, scheme: str, width: int, tab: str, shown: str
-) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed: run `make mobile-test`")
-    # The script comes from outside of the page, whose policy would refuse it.
+@contextmanager
+def opened(
+    browser: Any, url: str, scheme: str = "light", width: int = 1280
+) -> Iterator[tuple[Any, list[str]]]:
+    """A page of the dashboard, with its console messages. Its policy does not refuse scripts of tests."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True, locale="en-US"
     )
     page = context.new_page()
-    page.goto(f"{dashboard[0]}/#{tab}")
-    page.wait_for_selector(shown)
+    messages: list[str] = []
+
+    def log(message: Any) -> None:
+        messages.append(str(getattr(message, "text", message)))
+
+    page.on("console", log)
+    page.on("pageerror", log)
+    page.goto(url)
+    try:
+        yield page, messages
+    finally:
+        context.close()
+
+
+def show(page: Any, tab: str, shown: str = "") -> None:
+    """Open a tab and wait until its content is there."""
+    # Content of the tab before this one is removed, so that it is not taken for that of this one.
+    page.evaluate("document.getElementById('body').replaceChildren()")
+    page.evaluate(f"location.hash = '#{tab}'")
+    page.evaluate("navigate()")
+    page.wait_for_selector(shown or (".numbers" if tab == "overview" else ".panel canvas"))
+
+
+def violations(page: Any) -> list[tuple[str, str, str]]:
+    """What axe finds: its rule, the impact, and the first element."""
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `make mobile-test`")
     page.evaluate(AXE.read_text())
     found = page.evaluate("() => axe.run()")
     assert found["passes"]
-    serious = [item for item in found["violations"] if item["impact"] in {"serious", "critical"}]
-    assert [(item["id"], item["nodes"][0]["html"][:200]) for item in serious] == []
-    context.close()
+    return [(item["id"], item["impact"], item["nodes"][0]["html"][:200]) for item in found["violations"]]
 
 
-def test_an_unavailable_server_is_stated(browser: Any) -> None:
-    parts = recorded(3)
-    page = browser.new_page()
-    with served(*parts) as url:
-        page.goto(url)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_axe_finds_nothing_on_any_tab(
+    dashboard: tuple[str, Recorder], browser: Any, scheme: str, width: int
+) -> None:
+    with opened(browser, dashboard[0], scheme, width) as (page, messages):
+        for tab in ("overview", *TABS):
+            show(page, tab)
+            # With the tables of values too.
+            page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+            assert violations(page) == [], tab
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, tab
+        assert messages == []
+
+
+@pytest.mark.parametrize("period", RANGES)
+def test_every_tab_shows_every_time_range(dashboard: tuple[str, Recorder], browser: Any, period: str) -> None:
+    with opened(browser, dashboard[0]) as (page, messages):
+        page.select_option("#range", period)
+        for tab in TABS:
+            show(page, tab)
+            assert page.locator(".panel").count() == page.locator(".panel canvas").count() > 0
+        # Times of another day have a date.
+        assert re.search(r"recorded at Nov \d+, 2023, ", page.inner_text("#state"))
+        assert messages == []
+
+
+def test_a_dashboard_without_a_recording_states_it(browser: Any) -> None:
+    made_up = MadeUp(running=False)
+    recorder = made_up.recorder()
+    with (
+        served(recorder, Alerts(lambda: recorder.signals), EarlyWarning(recorder)) as url,
+        opened(browser, url) as (page, messages),
+    ):
         page.wait_for_selector(".numbers")
-    page.evaluate("location.hash = '#system'")
-    page.wait_for_function("() => document.getElementById('state').textContent.includes('unavailable')")
-    page.close()
+        assert page.inner_text("#state") == (
+            "The platform does not run; 0 active alerts; nothing is recorded yet"
+        )
+        assert "no requests" in page.inner_text("#body")
+        for tab in TABS:
+            show(page, tab, ".panel")
+            assert page.locator(".panel canvas").count() == 0
+            assert "Nothing was measured in this time range." in page.inner_text("#body")
+            assert "No event in this time range." in page.inner_text("#body")
+            assert violations(page) == []
+        assert messages == []
+
+
+def abort(route: Any) -> None:
+    route.abort()
+
+
+def test_an_unavailable_server_is_stated_and_its_return_is_noticed(browser: Any) -> None:
+    parts = recorded(3)
+    with served(*parts) as url, opened(browser, url) as (page, _):
+        page.wait_for_selector(".numbers")
+        page.route("**/api/**", abort)
+        page.evaluate("location.hash = '#system'")
+        page.wait_for_function("() => document.getElementById('state').textContent.includes('unavailable')")
+        assert "run kingdom dashboard" in page.inner_text("#state")
+        assert violations(page) == []
+        page.unroute("**/api/**")
+        page.evaluate("refresh()")
+        page.wait_for_selector(".panel canvas")
+        assert "recorded at" in page.inner_text("#state")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.cli.commands.monitoring import _write
+from rehearsal.errors import KingdomError
 from rehearsal.monitoring.annotations import monitoring_folder
 from rehearsal.monitoring.signals import declared
 from rehearsal.monitoring.store import RECORDING_FILE, Recording
@@ -66,8 +70,15 @@ def test_recommend_writes_the_patch_to_the_stack_file_with_apply_alone(project: 
     (found,) = json.loads(shown.stdout)["recommendations"]
     assert (found["rule"], found["old"], found["problems"]) == ("memory", "384", [])
     assert path.read_text() == before
-    assert run(project, "recommend", "--apply", "--policy-pack", "none").returncode == 0
-    assert path.read_text() == before.replace("memoryMi: 384", f"memoryMi: {found['new']}")
+    after = before.replace("memoryMi: 384", f"memoryMi: {found['new']}")
+    applied = json.loads(run(project, "recommend", "--apply", "--json", "--policy-pack", "none").stdout)
+    assert applied["applied"] == [{"path": found["path"], "value": found["new"]}]
+    assert path.read_text() == after
+    path.write_text(before)
+    shown = run(project, "recommend", "--apply", "--policy-pack", "none")
+    assert shown.returncode == 0
+    assert f"resources > memoryMi = {found['new']}" in shown.stdout
+    assert path.read_text() == after
 
 
 def test_report_writes_one_file(project: Project) -> None:
@@ -80,4 +91,31 @@ def test_report_writes_one_file(project: Project) -> None:
     recording.close()
     found = run(project, "report", "--since", "1h", "--policy-pack", "none")
     assert "report.html: 0 findings, 0 recommendations" in found.stdout
-    assert "Peak: 5 requests a second" in (project.root / "report.html").read_text()
+    text = (project.root / "report.html").read_text()
+    assert "Peak: 5 requests a second" in text
+    assert "<h2>Cost</h2><p>not planned</p>" in text
+    data = json.loads(run(project, "report", "--since", "1h", "--policy-pack", "none", "--json").stdout)
+    assert data["stack"] == "local"
+    shown = run(project, "report", "--since", "1h", "--policy-pack", "none", "--output", "/dev/stdout")
+    assert "Peak: 5 requests a second" in shown.stdout
+
+
+@pytest.mark.parametrize("output", ["absent/report.html", "."])
+def test_a_report_needs_a_file_to_write(project: Project, output: str) -> None:
+    found = run(project, "report", "--output", output)
+    assert found.returncode == 2
+    assert f"--output {output}: not a file in a folder that exists" in found.stderr
+
+
+def test_a_full_disk_leaves_the_older_report(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = project.root / "report.html"
+    path.write_text("older")
+
+    def full(descriptor: int, mode: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(KingdomError, match="No space left on device\n  Free disk space"):
+        _write(path, "newer")
+    assert path.read_text() == "older"
+    assert [each.name for each in project.root.glob(".report*")] == []
