@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -51,9 +51,8 @@ class Finding:
         change = self.change
         where = f" of {self.line}" if self.line else ""
         what = "changed" if change.kind == "shift" else "is drifting"
-        found = (
-            f"{self.title}{where} {what} from {change.before:.3g} to {change.after:.3g} {self.unit}"
-            f" ({change.relative:+.0%})"
+        found = f"{self.title}{where} {what} from {change.before:.3g} to {change.after:.3g} {self.unit}" + (
+            f" ({change.relative:+.0%})" if math.isfinite(change.relative) else ""
         )
         if self.hours is not None:
             low, high = self.hours
@@ -62,9 +61,11 @@ class Finding:
         return found
 
     def to_json(self) -> dict[str, Any]:
+        """Return the finding as plain data; `relative` is None for a change from 0."""
+        relative = self.change.relative
         data = asdict(self)
         data["with"] = data.pop("with_")
-        return {**data, "text": self.text, "relative": self.change.relative}
+        return {**data, "text": self.text, "relative": relative if math.isfinite(relative) else None}
 
 
 def findings(
@@ -91,17 +92,25 @@ def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, sca
     start, count = end - scale.window, int(scale.window / bucket)
     step = max(signals.detection.scrape_seconds, bucket / 4)
     times = [start + bucket * index for index in range(count)]
-    loads = _loads(source, signals, signal, start, end, step)
+    loads = _others(source, signals, signal.load, start, end, step)
+    ages = {
+        line: buckets(series, start, bucket, count)
+        for line, series in _others(source, signals, signal.age, start, end, step).items()
+    }
     ramp = ramp_of(bucket, min(other.bucket for other in signals.detection.scales))
     found = []
     for series in source.query_range(signal.query, start, end, step):
-        values = buckets(series, start, bucket, count)
+        values = _settled(
+            buckets(series, start, bucket, count), series.label, ages, signals.detection.warm_up_seconds
+        )
         known = sum(value is not None for value in values)
         if known < MIN_BUCKETS:
             continue
         load = loads.get(series.label) or loads.get("")
         demand = None if load is None else buckets(load, start, bucket, count)
-        change = detect(times, values, demand, signal.worse, ramp)
+        change = detect(
+            times, values, demand, signal.worse, ramp, signal.min_change, settles=bool(signal.age)
+        )
         if change is None:
             continue
         limit = None if signal.threshold is None else signal.threshold.warning
@@ -124,15 +133,30 @@ def _of_signal(source: Source, signals: Signals, signal: Signal, end: float, sca
     return found
 
 
-def _loads(
-    source: Source, signals: Signals, signal: Signal, start: float, end: float, step: float
+def _others(
+    source: Source, signals: Signals, name: str, start: float, end: float, step: float
 ) -> dict[str, TimeSeries]:
-    """Return the load of each line by its label; the key "" is that of all lines."""
-    if not signal.load:
+    """Return the lines of the load or of the age by label; the key "" is that of all lines."""
+    if not name:
         return {}
-    load = signals.signals[signal.load]
-    found = source.query_range(load.query, start, end, step)
-    return {series.label if load.by else "": series for series in found}
+    other = signals.signals[name]
+    found = source.query_range(other.query, start, end, step)
+    return {series.label if other.by else "": series for series in found}
+
+
+def _settled(
+    values: Sequence[float | None], line: str, ages: Mapping[str, Sequence[float | None]], warm_up: float
+) -> list[float | None]:
+    """Return the values, None where the processes of the line are younger than `warm_up` seconds.
+
+    A line without an age of its own, such as the maximum over all roles, has the lowest one.
+    """
+    found = list(values)
+    for age in [ages[line]] if line in ages else ages.values():
+        for index, seconds in enumerate(age):
+            if seconds is not None and seconds < warm_up:
+                found[index] = None
+    return found
 
 
 def _explained(finding: Finding, others: Sequence[Finding], happenings: Sequence[Happening]) -> Finding:

@@ -39,6 +39,8 @@ class Signal(msgspec.Struct, frozen=True):
     requirement: str = ""
     trend: bool = False
     load: str = ""
+    age: str = ""
+    min_change: float = 0.0
     only: str = ""
 
 
@@ -62,7 +64,8 @@ class Detection(msgspec.Struct, frozen=True):
 
     `scrape_seconds` are between scrapes, `examine_seconds` between examinations. An alert begins
     `fire_seconds` after its threshold was crossed and ends `recover_seconds` after the value was back. A
-    recommendation requires a history of `history_seconds`.
+    recommendation requires a history of `history_seconds`. Values of signals with an `age` are not compared
+    in the `warm_up_seconds` after a start.
     """
 
     scrape_seconds: float = 15.0
@@ -70,6 +73,7 @@ class Detection(msgspec.Struct, frozen=True):
     fire_seconds: float = 300.0
     recover_seconds: float = 120.0
     history_seconds: float = 10_800.0
+    warm_up_seconds: float = 900.0
     scales: tuple[Scale, ...] = (Scale(36_000.0, 300.0), Scale(3600.0, 60.0))
 
     @property
@@ -154,8 +158,11 @@ def decode(content: Any) -> Signals:
                 f"signal {signal.name}: warning {limits.warning:g} must be above 0 and below critical"
                 f" {limits.critical:g}"
             )
-        if signal.load and signal.load not in found.signals:
-            raise SignalsError(f"signal {signal.name}: load {signal.load!r} is not a declared signal")
+        for key, other in (("load", signal.load), ("age", signal.age)):
+            if other and other not in found.signals:
+                raise SignalsError(f"signal {signal.name}: {key} {other!r} is not a declared signal")
+        if not signal.min_change >= 0:
+            raise SignalsError(f"signal {signal.name}: min_change {signal.min_change:g} must be 0 or more")
     _check(found.detection)
     for panels in found.dashboards.values():
         for panel in panels:
@@ -172,8 +179,8 @@ def _check(detection: Detection) -> None:
             f"detection: scrape_seconds {detection.scrape_seconds:g} must be 1 or more, and examine_seconds"
             f" {detection.examine_seconds:g} not less than it"
         )
-    if detection.fire_seconds < 0 or detection.recover_seconds < 0:
-        raise SignalsError("detection: fire_seconds and recover_seconds must be 0 or more")
+    if min(detection.fire_seconds, detection.recover_seconds, detection.warm_up_seconds) < 0:
+        raise SignalsError("detection: fire_seconds, recover_seconds and warm_up_seconds must be 0 or more")
     if detection.history_seconds < MIN_BUCKETS * detection.scrape_seconds:
         raise SignalsError(
             f"detection: history_seconds {detection.history_seconds:g} must be {MIN_BUCKETS} times"

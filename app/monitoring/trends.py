@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -35,6 +34,9 @@ _RATE_BUCKETS: Final = 5
 # as likely: positive evidence by Kass and Raftery (1995). A step described as a slope predicts a meaningless
 # time to the threshold; a slope described as a step only lacks that time.
 _SLOPE_COST: Final = 2.0
+# Of a process that has started, memory rises until its caches and arenas are filled. While it still rises by
+# more than half of its mean slope, less than two time constants of an exponential have passed.
+_MIN_STEADY: Final = 0.5
 # The smallest scale of deviations from a fit, relative to the noise and to the change.
 _MIN_SCALE: Final = 0.3
 _MIN_SHARE: Final = 0.02
@@ -103,11 +105,16 @@ def detect(
     load: Sequence[float | None] | None = None,
     worse: str = "above",
     ramp: int = _RATE_BUCKETS + 1,
+    min_change: float = 0.0,
+    *,
+    settles: bool = False,
 ) -> Change | None:
     """Return the degradation in bucketed values; None if there is none or the data is insufficient.
 
     With `load`, values are compared only with those at a similar load. A shift may have up to `ramp` values
-    between both levels (`ramp_of`); the default is that of the shortest scale.
+    between both levels (`ramp_of`); the default is that of the shortest scale. A change below `min_change`,
+    in the unit of the values, is not a degradation. With `settles`, neither is a trend that levels off, as
+    the memory of a process does after its start.
     """
     points = [
         (at, value, 0.0 if load is None else load[index])
@@ -121,8 +128,8 @@ def detect(
     sign = -1.0 if worse == "below" else 1.0
     measured = [sign * point[1] for point in known]
     strata = _strata([point[2] for point in known])
-    change = _change(at, measured, strata, ramp)
-    if change is None:
+    change = _change(at, measured, strata, ramp, settles=settles)
+    if change is None or change.after - change.before < min_change:
         return None
     return Change(
         change.kind,
@@ -166,16 +173,30 @@ def _residuals(values: Sequence[float], strata: Sequence[int]) -> list[float]:
     return [value - normal[stratum] for value, stratum in zip(values, strata, strict=True)]
 
 
-def _noise(residuals: Sequence[float]) -> float:
-    """Return the noise between neighboring values, to which a trend or a shift adds little."""
-    return spread([two - one for one, two in pairwise(residuals)]) / math.sqrt(2)
+def _noise(residuals: Sequence[float], lag: int) -> float:
+    """Return the noise between values `lag` buckets apart, to which a trend or a shift adds little.
+
+    Rates over a window of `lag` buckets have most of their samples in common if they are closer: the noise
+    between neighbors would be less than half of that of the values.
+    """
+    pairs = zip(residuals, residuals[lag:], strict=False)
+    return spread([two - one for one, two in pairs]) / math.sqrt(2)
 
 
 def _large(change: float, base: float, noise: float) -> bool:
     return change >= _MIN_CHANGE * abs(base) and change >= _MIN_NOISES * noise and change > 0
 
 
-def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int], ramp: int) -> Change | None:
+def _levels_off(at: Sequence[float], values: Sequence[float], rate: float) -> bool:
+    """Whether the last third of rising values rises by less than a share of `rate`, the slope of them all."""
+    count = max(_MIN_SEGMENT, len(values) // 3)
+    recent = slope(at[-count:], values[-count:])
+    return recent is None or recent.slope < _MIN_STEADY * rate
+
+
+def _change(
+    at: Sequence[float], values: Sequence[float], strata: Sequence[int], ramp: int, *, settles: bool
+) -> Change | None:
     """Return a rise that is significant as a trend or as a shift, described as the one that fits better.
 
     A step is significant as a trend before it is significant as a shift, and the reverse for a slope. With
@@ -193,12 +214,16 @@ def _change(at: Sequence[float], values: Sequence[float], strata: Sequence[int],
     if p > _MAX_P or drift is None or step is None:
         return None
     recent = abs(median(residuals[-_MIN_SEGMENT:]))
-    floor = max(_MIN_SCALE * _noise(residuals), _MIN_SHARE * recent, math.ulp(1.0))
+    noise = _noise(residuals, ramp - 1)
+    floor = max(_MIN_SCALE * noise, _MIN_SHARE * recent, math.ulp(1.0))
     index, between, step_cost = step_point(residuals, _MIN_SEGMENT, ramp, floor)
     onset, slope_cost = hinge_point(at, residuals, _MIN_SEGMENT, floor)
     if step_cost < slope_cost + _SLOPE_COST:
-        return _shift(at, values, residuals, strata, index, index + between, p)
-    return _trend(at, values, residuals, onset, slope(at[onset:], values[onset:], strata[onset:]) or drift, p)
+        return _shift(at, values, residuals, strata, index, index + between, p, noise)
+    rising = slope(at[onset:], values[onset:], strata[onset:]) or drift
+    if settles and _levels_off(at[onset:], residuals[onset:], rising.slope):
+        return None
+    return _trend(at, values, residuals, onset, rising, p, noise)
 
 
 def _trend(
@@ -208,12 +233,13 @@ def _trend(
     onset: int,
     rising: Slope,
     p: float,
+    noise: float,
 ) -> Change | None:
     base = median(values[: max(onset, 3)])
     change = rising.slope * (at[-1] - at[onset])
     recent = residuals[-_MIN_SEGMENT:]
     # A value that has recovered at the end needs no warning.
-    if not _large(change, base, _noise(residuals)) or median(recent) < change / 3 or rising.low <= 0:
+    if not _large(change, base, noise) or median(recent) < change / 3 or rising.low <= 0:
         return None
     # The level at the end: the last values, extrapolated along the slope but not beyond all of them, since a
     # share may have reached its maximum.
@@ -223,9 +249,7 @@ def _trend(
         value + rising.slope * (at[-1] - moment) for moment, value in zip(moments, last, strict=True)
     )
     level = min(level, max(last))
-    return Change(
-        "trend", at[onset], base, level, p, rising.slope, rising.low, rising.high, _noise(residuals)
-    )
+    return Change("trend", at[onset], base, level, p, rising.slope, rising.low, rising.high, noise)
 
 
 def _shift(
@@ -236,11 +260,12 @@ def _shift(
     first: int,
     last: int,
     p: float,
+    noise: float,
 ) -> Change | None:
     """Return a shift that begins at `first` and whose new level begins at `last`."""
     base = median(values[:first])
     step = shift(values[:first], values[last:], strata[:first], strata[last:])
-    if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, _noise(residuals)):
+    if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, noise):
         return None
     if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:first]) < step.shift / 3:
         return None

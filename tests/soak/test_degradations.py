@@ -250,6 +250,7 @@ def compress(project: Project) -> None:
         f"  examine_seconds: {3 * BUCKET}\n"
         f"  fire_seconds: {5 * BUCKET}\n"
         f"  recover_seconds: {2 * BUCKET}\n"
+        f"  warm_up_seconds: {15 * BUCKET}\n"
         f"  scales: [{{window: {72 * BUCKET}, bucket: {BUCKET}}}]\n\n"
     )
     text, found = re.subn(r"(?ms)^detection:\n.*?^(?=objectives:)", detection, path.read_text())

@@ -27,6 +27,8 @@ LOOKBACK_SECONDS: Final = 300.0  # --query.lookback-delta
 MAX_POINTS: Final = 11_000  # of a series, as in web/api/v1/api.go
 NAME: Final = "__name__"
 
+_TIME: Final = Call("time", ())
+
 Labels = tuple[tuple[str, str], ...]
 Vector = dict[Labels, float]
 
@@ -140,6 +142,8 @@ class _Evaluator:
             if expression.range:
                 raise QueryError(f"a range needs a function such as rate: {expression.metric}[…]")
             return self._instant(expression, moment)
+        if expression == _TIME:
+            return moment
         if isinstance(expression, Call | Aggregation):
             if moment != self._moment:
                 self._moment = moment
@@ -182,9 +186,11 @@ class _Evaluator:
             if not isinstance(share, float) or isinstance(vector, float):
                 raise QueryError("histogram_quantile takes a share and a vector")
             return _quantiles(share, vector)
+        if call.function == _TIME.function:
+            raise QueryError("time takes no argument")
         function = RANGE_FUNCTIONS.get(call.function)
         if function is None:
-            names = ", ".join(sorted([*RANGE_FUNCTIONS, "histogram_quantile"]))
+            names = ", ".join(sorted([*RANGE_FUNCTIONS, "histogram_quantile", "time"]))
             raise QueryError(f"the function {call.function} is not supported; supported are {names}")
         selector = call.arguments[0] if len(call.arguments) == 1 else None
         if not isinstance(selector, Selector) or not selector.range:

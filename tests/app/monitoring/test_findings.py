@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.monitoring.findings import Happening, findings
+from app.monitoring.findings import Finding, Happening, findings
 from app.monitoring.signals import Detection, Limits, Scale, Signal, Signals
 from app.monitoring.source import TimeSeries
 from app.monitoring.trends import Change, detect
@@ -71,9 +72,11 @@ def test_each_finding_has_onset_magnitude_and_movers() -> None:
 def test_the_ramp_of_a_shift_follows_from_the_buckets_of_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     ramps: set[tuple[float, int]] = set()
 
-    def recorded(times: Sequence[float], values: Any, load: Any, worse: str, ramp: int) -> Change | None:
+    def recorded(
+        times: Sequence[float], values: Any, load: Any, worse: str, ramp: int, *more: Any, **options: Any
+    ) -> Change | None:
         ramps.add((times[1] - times[0], ramp))
-        return detect(times, values, load, worse, ramp)
+        return detect(times, values, load, worse, ramp, *more, **options)
 
     monkeypatch.setattr("app.monitoring.findings.detect", recorded)
     findings(Given(), SIGNALS, END)
@@ -96,3 +99,74 @@ def test_the_scales_are_declared_with_the_signals() -> None:
     (finding,) = findings(Sudden(), msgspec.structs.replace(memory, detection=detection), END)
     assert (finding.window, finding.evidence["bucket_seconds"]) == (600, 5)
     assert abs(finding.change.onset - (END - 200)) <= 5
+
+
+class Started:
+    """Two roles whose memory rises by half in the ten minutes after a start, 30 minutes before the end."""
+
+    def __init__(self, *roles: str) -> None:
+        self.started = roles
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
+        times = [start + step * index for index in range(int((end - start) / step) + 1)]
+        found = []
+        for role in ("api", "worker"):
+            ages = [at - END + 1800 if role in self.started and at >= END - 1800 else 1e6 for at in times]
+            values = ages
+            if query == "memory":
+                # Before, it was as small as when the process begins.
+                values = [100 + min(age, 600) / 12 - 50 * (age == 1e6) for age in ages]
+            found.append(TimeSeries({"role": role}, times, values))
+        return found
+
+
+def started(by: tuple[str, ...]) -> Signals:
+    memory = Signal("memory", "Memory", "%", "memory", by, "above", trend=True, age="age")
+    age = Signal("age", "Age", "s", "age", ("role",))
+    detection = Detection(scales=(Scale(3600, 60),), warm_up_seconds=1200)
+    return Signals({"memory": memory, "age": age}, {}, {}, {}, detection)
+
+
+def test_values_of_young_processes_are_not_compared() -> None:
+    signals = started(("role",))
+    without = msgspec.structs.replace(signals.signals["memory"], age="")
+    plain = msgspec.structs.replace(signals, signals={"memory": without})
+    assert {item.line for item in findings(Started("api"), plain, END)} == {"api"}
+    cold = msgspec.structs.replace(
+        signals, detection=Detection(scales=(Scale(3600, 60),), warm_up_seconds=1801)
+    )
+    assert findings(Started("api"), cold, END) == []
+    # After the warm-up, a level that is higher than before the start is one.
+    found = findings(Started("api"), signals, END)
+    assert [(item.line, item.change.kind) for item in found] == [("api", "shift")]
+
+
+class Whole(Started):
+    """The maximum over both roles."""
+
+    def query_range(self, query: str, start: float, end: float, step: float) -> list[TimeSeries]:
+        lines = super().query_range(query, start, end, step)
+        if query != "memory":
+            return lines
+        return [
+            TimeSeries(
+                {}, lines[0].times, [max(pair) for pair in zip(*(each.values for each in lines), strict=True)]
+            )
+        ]
+
+
+def test_a_line_over_all_roles_has_the_lowest_age() -> None:
+    signals = started(())
+    cold = msgspec.structs.replace(
+        signals, detection=Detection(scales=(Scale(3600, 60),), warm_up_seconds=1801)
+    )
+    assert findings(Whole("worker"), signals, END)
+    assert findings(Whole("worker"), cold, END) == []
+
+
+def test_a_change_from_zero_has_no_ratio_and_is_valid_json() -> None:
+    change = Change("shift", 0.0, 0.0, 30.0, 0.0)
+    finding = Finding("queue-age", "Age of the oldest job", "", "s", change, 3600.0)
+    assert finding.text == "Age of the oldest job changed from 0 to 30 s"
+    assert finding.to_json()["relative"] is None
+    assert json.loads(json.dumps(finding.to_json(), allow_nan=False))["change"]["after"] == 30.0

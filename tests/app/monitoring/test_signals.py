@@ -45,6 +45,9 @@ def test_values_of_a_stack_are_filled_in() -> None:
         ({"query": "$nonsense"}, "nonsense"),
         ({"load": "nothing"}, "load 'nothing' is not a declared signal"),
         ({"by": "route"}, "cannot be used"),
+        ({"age": "nothing"}, "age 'nothing' is not a declared signal"),
+        ({"min_change": -1}, "min_change -1 must be 0 or more"),
+        ({"min_change": float("nan")}, "min_change nan must be 0 or more"),
     ],
 )
 def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> None:
@@ -58,6 +61,7 @@ def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> 
         ({"scrape_seconds": 0.5}, "scrape_seconds 0.5 must be 1 or more"),
         ({"examine_seconds": 4}, "examine_seconds 4 not less"),
         ({"history_seconds": 99}, "history_seconds 99 must be 20 times scrape_seconds 5"),
+        ({"warm_up_seconds": -1}, "warm_up_seconds must be 0 or more"),
         ({"scales": []}, "scales is empty"),
         ({"scales": [{"window": 95, "bucket": 5}]}, "must have 20 buckets or more"),
         ({"scales": [{"window": 600, "bucket": 4}]}, "not shorter than scrape_seconds 5"),

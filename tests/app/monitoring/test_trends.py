@@ -145,6 +145,63 @@ def test_a_shift_is_found_when_the_load_fell_by_a_tenth_with_it(seed: int) -> No
     assert delay <= 24
 
 
+@pytest.mark.parametrize(("settle", "share"), [(3.0, 0.9), (6.0, 0.9), (12.0, 0.5), (20.0, 0.35)])
+def test_memory_that_rises_and_levels_off_is_not_a_trend_of_a_process(settle: float, share: float) -> None:
+    """60 minutes after a start, of which the first 15 are left out; `share` rises with a time constant."""
+    chance = random.Random(settle)
+    times = [60.0 * minute for minute in range(60)]
+    values: list[float | None] = [
+        None
+        if minute < 15
+        else 130e6 * (1 - share * math.exp(-minute / settle)) * (1 + chance.gauss(0, 0.002))
+        for minute in range(60)
+    ]
+    found = [detect(times[:count], values[:count], settles=True) for count in range(35, 61)]
+    assert [change for change in found if change is not None] == []
+
+
+def test_a_rise_that_levels_off_is_found_without_the_age_of_a_process() -> None:
+    times = [60.0 * minute for minute in range(60)]
+    values: list[float | None] = [0.05 * (2 - math.exp(-max(0, minute - 20) / 15)) for minute in range(60)]
+    assert detect(times, values) is not None
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_leak_of_a_process_goes_on_and_is_found(seed: int) -> None:
+    """1 MiB in a minute, from the 20th minute on, with the noise of requests."""
+    chance = random.Random(seed)
+    values: list[float | None] = [110.0 + max(0, minute - 20) + chance.gauss(0, 0.7) for minute in range(80)]
+    counts = range(21, 81)
+    found = [detect([60.0 * at for at in range(count)], values[:count], settles=True) for count in counts]
+    first = next(index for index, change in enumerate(found) if change is not None)
+    assert counts[first] - 20 <= 30
+    # It is not lost again.
+    assert all(change is not None and change.kind == "trend" for change in found[first + 3 :])
+
+
+def test_a_change_that_does_not_matter_is_not_a_degradation() -> None:
+    times = [60.0 * minute for minute in range(60)]
+    values: list[float | None] = [
+        0.3 + minute % 3 / 50 + (0.3 if minute >= 30 else 0) for minute in range(60)
+    ]
+    assert detect(times, values, min_change=0.2) is not None
+    assert detect(times, values, min_change=5.0) is None
+    falling = [None if value is None else -value for value in values]
+    assert detect(times, falling, worse="below", min_change=0.2) is not None
+    assert detect(times, falling, worse="below", min_change=5.0) is None
+
+
+def test_a_rate_over_five_buckets_has_few_false_findings() -> None:
+    """Neighboring values have four fifths of their samples in common."""
+    found = 0
+    for seed in range(400):
+        chance = random.Random(seed)
+        samples = [chance.gauss(10, 4) for _ in range(64)]
+        values: list[float | None] = [sum(samples[at : at + 5]) / 5 for at in range(60)]
+        found += detect([60.0 * at for at in range(60)], values) is not None
+    assert found <= 2
+
+
 def test_a_falling_hit_rate_is_worse_below() -> None:
     times, values, _ = day(1, lambda at, value: 90 - max(0.0, at - 15_000) / 500 + 10 * value, flat=True)
     change = detect(times, values, worse="below")

@@ -69,7 +69,8 @@ def test_queries_stand_nowhere_else_in_infra() -> None:
 def test_signals_refer_to_declared_signals_only() -> None:
     content = declared()
     names = set(content["signals"])
-    assert {entry["load"] for entry in content["signals"].values() if "load" in entry} <= names
+    for key in ("load", "age"):
+        assert {entry[key] for entry in content["signals"].values() if key in entry} <= names
     for panels in content["dashboards"].values():
         for panel in panels:
             assert set(panel["lines"].values()) <= names
@@ -80,6 +81,7 @@ def test_signals_with_a_trend_state_which_direction_is_worse() -> None:
         assert entry.get("worse") in {"above", "below", None}, name
         if entry.get("trend") or "threshold" in entry:
             assert "worse" in entry, name
+        assert bool(entry.get("trend")) is ("min_change" in entry), name
 
 
 @pytest.mark.parametrize("requirement", ["ALR1", "ALR2", "ALR3", "ALR4", "ALR5"])

@@ -61,6 +61,8 @@ SAMPLES = Given(
         ("topk(1, up)", {labels("up", x="b"): 3.0}),
         ("ended", {}),
         ("up / zero", {}),
+        ("time()", {(): 100.0}),
+        ("max(time() - up)", {(): 99.0}),
         ("absent_metric", {}),
         ("2 + 3 * 4 % 5", {(): 4.0}),
         ("avg_over_time(total[1m])", {A: pytest.approx(7.5), B: pytest.approx(15.0)}),
@@ -86,6 +88,7 @@ def test_a_range_leaves_gaps_out() -> None:
     [
         ("up[5m]", "a range needs a function"),
         ("rate(up)", "one range"),
+        ("time(up)", "time takes no argument"),
         ("holt_winters(up[1m])", "not supported"),
         ("up / on () total", "many-to-many"),
         ("sum(1)", "takes a vector"),
