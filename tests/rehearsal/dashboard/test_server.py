@@ -271,7 +271,7 @@ def show(page: Any, tab: str, shown: str = "") -> None:
 
 
 def violations(page: Any) -> list[tuple[str, str, str]]:
-    """What axe finds: its rule, the impact, and the first element."""
+    """Violations that axe reports: the rule, the impact, and the first element."""
     if not AXE.is_file():
         pytest.skip("axe-core is not installed: run `make mobile-test`")
     page.evaluate(AXE.read_text())

@@ -345,7 +345,7 @@ def test_a_target_is_lowered_from_finite_values(cores: Line, replicas: Line, sec
     assert found.effect.now < found.effect.low <= found.effect.high
 
 
-def test_a_target_below_the_smallest_one_is_not_recommended() -> None:
+def test_a_target_below_the_min_target_is_not_recommended() -> None:
     config = changed("kingdom:workload", api={**API, "cpuPercent": 35})
     assert run(scaling_target, slow(0.17, 10.0, 2.0), 24.0, config) == []
 
