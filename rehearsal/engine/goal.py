@@ -73,15 +73,19 @@ class Goal:
         stack: str,
         project: str,
         root: Path,
+        main: Path,
         adopted: Mapping[str, str],
     ) -> Goal:
-        """Decode `request`; `adopted` has the former URNs of resources that were found by an alias."""
+        """Decode `request`; `adopted` has the former URNs of resources that were found by an alias.
+
+        Paths of assets are relative to `main`, the folder of the program, whatever folder it changes to.
+        """
         timeouts = {
             key: seconds(text)
             for key in ("create", "update", "delete", "read")
             if (text := getattr(request.customTimeouts, key))
         }
-        inputs = with_hashes(decode(request.object), Path.cwd())
+        inputs = with_hashes(decode(request.object), main)
         if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`, `SetProviderURL`)
             version = request.version or installed_version(package_of(request.type))
             inputs |= {"version": version} if version else {}

@@ -119,7 +119,7 @@ class Monitor:
                 raise ValueError(f"the option {option} is not supported by kingdom")
             request = deployment.transforms.resource(request, urn)
             return Goal.from_request(
-                request, deployment.stack, deployment.project, self._root, deployment.adopted
+                request, deployment.stack, deployment.project, self._root, self._main, deployment.adopted
             )
         except (ValueError, CallbackError) as error:
             source = source_text(request.sourcePosition, self._root)
@@ -136,7 +136,7 @@ class Monitor:
         self, request: resource_pb2.RegisterResourceOutputsRequest
     ) -> empty_pb2.Empty:
         try:
-            outputs = with_hashes(decode(request.outputs), Path.cwd())
+            outputs = with_hashes(decode(request.outputs), self._main)
             self._executor.register_outputs(request.urn, outputs)
         except AssetError as error:
             self._deployment.step_followed_by_failure(request.urn, str(error))

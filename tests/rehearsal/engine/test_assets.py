@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rehearsal.engine.assets import with_contents_of, with_hashes, without_contents
 from rehearsal.pulumi.properties import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, Asset, Secret, unwrap
-from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.conftest import Stack, messages
 from tests.rehearsal.engine.fake_provider import Cloud
 
 PROGRAM = """
@@ -88,3 +88,21 @@ def _with_empty_archives(value: Any) -> Any:
             return [_with_empty_archives(item) for item in value]
         case _:
             return value
+
+
+def test_paths_are_relative_to_the_program_although_it_changes_its_folder(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """As with the CLI, whose engine has a folder of its own."""
+    program = """
+        import os
+        from pulumi import FileAsset
+        os.chdir("..")
+        Thing("file", value=FileAsset("__main__.py"))
+        pulumi.export("file", FileAsset("__main__.py"))
+    """
+    stack.up(program)
+    assert stack.record("file").inputs["value"].hash
+    (tmp_path / "only-there.txt").write_text("text")
+    result = stack.update(program.replace("__main__.py", "only-there.txt"))
+    assert "cannot read" in messages(result)[0]
