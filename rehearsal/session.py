@@ -19,6 +19,7 @@ from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.engine.state.secrets import passphrase, stored_passphrase
 from rehearsal.engine.state.store import Store
+from rehearsal.engine.targets import ALL, Targets
 from rehearsal.errors import KingdomError
 from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
@@ -74,10 +75,16 @@ class Session:
             )
         return self._store
 
-    def preview(self, listener: Listener) -> Result:
-        """Plan an update and evaluate the policy pack. Changes nothing."""
+    def preview(self, listener: Listener, *, targets: Targets = ALL, refresh: bool | None = None) -> Result:
+        """Plan an update of `targets` and evaluate the policy pack. Changes nothing.
+
+        With `refresh`, the plan starts from the values that the rehearsal clouds have; by default, the
+        project decides (``options.refresh``), as in `up` and `down`.
+        """
+        refresh = self.project.refresh if refresh is None else refresh
         with self._pack(dry_run=True) as pack:
-            return self._operation(listener, None, pack).preview()
+            machine = self.machine() if refresh else None
+            return self._operation(listener, machine, pack, targets=targets).preview(refresh=refresh)
 
     def plan_from_nothing(self) -> Result:
         """Plan the stack without a state. Uses neither machine nor policy pack, and leaves nothing on disk.
@@ -131,10 +138,11 @@ class Session:
         listener: Listener,
         planned: Callable[[Result], bool],
         *,
-        refresh: bool = False,
+        targets: Targets = ALL,
+        refresh: bool | None = None,
         waiting_for: Callable[[Sequence[str]], None] = lambda names: None,
     ) -> Result:
-        """Update the stack to the declared state and wait until its processes are ready.
+        """Update the `targets` of a stack to the declared state and wait until its processes are ready.
 
         The plan is made and evaluated first. `planned` receives it and returns whether to continue; until
         then nothing is created and no process of the machine runs. `waiting_for` receives the names of
@@ -146,14 +154,17 @@ class Session:
         ):
             if self.options is not None:
                 Machine.preflight(self.folder, self.options)
-            if refresh:
-                self._operation(Silent(), self._machine_of_records(), None).refresh()
-            plan = self._operation(Silent(), None, pack).preview()
+            if self.project.refresh if refresh is None else refresh:
+                machine = self._machine_of_records()
+                refreshed = self._operation(Silent(), machine, None, targets=targets).refresh()
+                if not refreshed.ok:
+                    return refreshed
+            plan = self._operation(Silent(), None, pack, targets=targets).preview()
             if not plan.ok or not planned(plan):
                 return plan
             machine = self._machine()
             if plan.changed or not _same_records(plan.snapshot, self.store.load()):
-                operation = self._operation(listener, machine, pack)
+                operation = self._operation(listener, machine, pack, targets=targets)
                 with _interruptible(operation, self.notice):
                     result = operation.update()
             else:
@@ -173,22 +184,41 @@ class Session:
             with _interruptible(operation, self.notice):
                 return operation.update()
 
-    def down(self, listener: Listener, *, unprotect: bool = False) -> Result:
-        """Delete all resources, then stop the machine. `unprotect` includes protected resources."""
+    def down(
+        self,
+        listener: Listener,
+        *,
+        unprotect: bool = False,
+        exclude_protected: bool = False,
+        targets: Targets = ALL,
+        refresh: bool | None = None,
+    ) -> Result:
+        """Delete `targets`, by default all resources, and stop the machine once no resource is left.
+
+        `unprotect` includes protected resources. With `exclude_protected` they stay, with everything that
+        they need; otherwise nothing is deleted if one of the targets is protected.
+        """
         with self.store.lock(f"down --stack {self.stack.name}"):
             machine = self._machine_of_records()
-            operation = self._operation(listener, machine, None)
+            if self.project.refresh if refresh is None else refresh:
+                refreshed = self._operation(Silent(), machine, None, targets=targets).refresh()
+                if not refreshed.ok:
+                    return refreshed
+            if exclude_protected:
+                protected = [item.urn for item in self.store.load().resources if item.protect]
+                targets = targets.excluding(protected)
+            operation = self._operation(listener, machine, None, targets=targets)
             with _interruptible(operation, self.notice):
                 result = operation.destroy(unprotect=unprotect)
             machine = machine or Machine.find(self.folder)
-            if machine is not None and result.ok:
+            if machine is not None and result.ok and not result.snapshot.resources:
                 machine.stop()
             return result
 
-    def refresh(self, listener: Listener) -> Result:
-        """Refresh the records of all resources from the clouds."""
+    def refresh(self, listener: Listener, *, targets: Targets = ALL) -> Result:
+        """Refresh the records of `targets`, by default of all resources, from the clouds."""
         with self.store.lock(f"refresh --stack {self.stack.name}"):
-            operation = self._operation(listener, self._machine_of_records(), None)
+            operation = self._operation(listener, self._machine_of_records(), None, targets=targets)
             with _interruptible(operation, self.notice):
                 return operation.refresh()
 
@@ -254,6 +284,8 @@ class Session:
         machine: Machine | None,
         pack: PolicyPack | None,
         store: Store | None = None,
+        *,
+        targets: Targets = ALL,
     ) -> Operation:
         return Operation(
             program=Program(
@@ -272,6 +304,7 @@ class Session:
             pack=pack,
             listener=listener,
             notice=self.notice,
+            targets=targets,
         )
 
 

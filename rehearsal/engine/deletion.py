@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
@@ -32,7 +32,26 @@ class Deletion:
         A protected resource is reported as an error. An update then deletes nothing; a preview still shows
         the planned deletions.
         """
-        to_delete = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
+        adopted = self._deployment.adopted
+        declared = {*declared, *adopted.values()}  # a record that is not included has its former URN
+        targets = self._deployment.selection.targets
+        deletable = targets.deletable(self._deployment.initial.resources)
+        undeclared = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
+        to_delete: list[ResourceState] = []
+        for item in undeclared:
+            if deletable(adopted.get(item.urn, item.urn)):
+                to_delete.append(item)
+            else:
+                self._note_retained(item)
+        if unrequested := [item for item in to_delete if targets.unrequested(item.urn)]:
+            for item in unrequested:
+                self._error(
+                    item,
+                    "it would be deleted, because it depends on a target, and is not a target itself. Name"
+                    " it as a target too, or add --target-dependents",
+                )
+            if not self._deployment.preview:
+                return
         protected = [item for item in to_delete if item.protect and not item.delete and not unprotect]
         for item in protected:
             message = (
@@ -42,8 +61,14 @@ class Deletion:
             self._error(item, message, protected=True)
         if protected and not self._deployment.preview:
             return
-        self._half_created(declared)
+        self._half_created(declared, deletable)
         self._all(to_delete)
+
+    def _note_retained(self, item: ResourceState) -> None:
+        """Report an undeclared resource that the operation does not include as unchanged."""
+        if not item.delete:
+            step = Step(Op.SAME, item.urn, item.type, item.custom, item.parent, item.source_position)
+            self._deployment.recorder.finished(step)
 
     def refuse_hooks(self) -> bool:
         """Report every resource with delete hooks as an error; return whether there is one."""
@@ -76,11 +101,11 @@ class Deletion:
                 except (StepFailedError, ProviderError) as error:
                     self._error(resource, str(error))
 
-    def _half_created(self, declared: Collection[str]) -> None:
+    def _half_created(self, declared: Collection[str], deletable: Callable[[str], bool]) -> None:
         """Remove what interrupted creations may have created of resources that are no longer declared."""
         for pending in self._snapshot.pending():
             resource = pending.resource
-            if pending.type != "creating" or resource.urn in declared:
+            if pending.type != "creating" or resource.urn in declared or not deletable(resource.urn):
                 continue
             try:
                 if not self._deployment.preview:

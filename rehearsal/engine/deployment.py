@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from rehearsal.engine.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.callbacks.client import Callbacks
 from rehearsal.engine.callbacks.hooks import Hooks
 from rehearsal.engine.callbacks.transforms import Transforms
@@ -22,6 +23,7 @@ from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.engine.step_executor import StepExecutor, StepFailedError
+from rehearsal.engine.targets import ALL, Selection, Targets
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 from rehearsal.pulumi.urn import split_reference
 
@@ -32,7 +34,8 @@ class Deployment:
     `config` holds the provider configuration by package. Without a journal the operation is a preview: it
     changes nothing, and plans the remaining resources after a failure, so that all problems are reported at
     once. Tracebacks of internal errors are written to `crash_folder`. `references` returns the outputs of
-    another stack, or None if they are unknown.
+    another stack, or None if they are unknown. `targets` limits the operation to some resources,
+    and `autonaming` holds the preferred names of resources that declare none.
     """
 
     def __init__(
@@ -49,12 +52,17 @@ class Deployment:
         cancelled: threading.Event,
         crash_folder: Path | None = None,
         references: Callable[[str], Properties | None] = lambda name: None,
+        targets: Targets = ALL,
+        autonaming: Autonaming = AS_PROVIDER,
     ) -> None:
         self.stack = stack
         self.project = project
         self.preview = journal is None
         self.policy_checks = policy_checks
         self.snapshot = SnapshotManager(snapshot, journal)
+        self.initial = snapshot
+        self.selection = Selection(targets)
+        self.autonaming = autonaming
         builtin = BuiltinProvider(self.snapshot, references, preview=self.preview)
         self.registry = ProviderRegistry(
             lambda package: builtin if package == PACKAGE else factory(package),

@@ -6,6 +6,7 @@ Its counterpart in the Pulumi engine is ``pkg/resource/deploy/deployment_executo
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from rehearsal.engine.deletion import Deletion
 from rehearsal.engine.deployment import Deployment
@@ -19,6 +20,8 @@ from rehearsal.engine.step_generator import PlannedStep, StepGenerator
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import Properties, contains_unknown, with_secrets_of
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE
+
+NO_RESOURCE: Final = "neither the program nor the state of the stack has the resource"
 
 
 class DeploymentExecutor:
@@ -85,7 +88,7 @@ class DeploymentExecutor:
         """Record the outputs of a component; those of the root stack are the outputs of the stack."""
         deployment = self.deployment
         record = deployment.snapshot.live(urn)
-        if record is None:
+        if record is None or deployment.selection.skipped(urn):
             return
         if record.type == ROOT_STACK_TYPE:
             deployment.outputs = outputs
@@ -117,9 +120,19 @@ class DeploymentExecutor:
             if not deployment.preview:
                 return
         else:
+            self._report_unknown_targets()
             Deletion(deployment).of_undeclared(deployment.registered)
-        live = [deployment.snapshot.live(urn) for urn in list(deployment.registered)]
+        urns = list(deployment.registered)
+        if deployment.selection.targets.partial:  # undeclared resources may have stayed
+            urns = list(dict.fromkeys([*urns, *(item.urn for item in deployment.snapshot.all())]))
+        live = [deployment.snapshot.live(urn) for urn in urns]
         deployment.policy_checks.stack([state for state in live if state is not None])
+
+    def _report_unknown_targets(self) -> None:
+        deployment = self.deployment
+        known = {*deployment.registered, *(item.urn for item in deployment.initial.resources)}
+        for urn in deployment.selection.targets.targets.unknown(known):
+            deployment.recorder.error("", "", f"{NO_RESOURCE} {urn}")
 
     def delete_everything(self, *, unprotect: bool) -> None:
         """Finish interrupted deletions, then delete all recorded resources in reverse order.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rehearsal.engine.autonaming import Autonaming
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.diff import property_changes
@@ -18,6 +19,7 @@ from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
 from rehearsal.engine.step_executor import StepFailedError, with_additional_secrets
+from rehearsal.engine.targets import ALL, Patterns, Targets
 from rehearsal.errors import KingdomError
 from rehearsal.providers.dynamic import PACKAGE as DYNAMIC
 from rehearsal.providers.errors import ProviderError
@@ -60,6 +62,7 @@ class Operation:
     """One operation and its dependencies. `cancel` may be set from a signal handler or another thread.
 
     `notice` receives messages that are shown before the operation ends; it is called from any thread.
+    `targets` limits the operation to some resources.
     """
 
     program: Program
@@ -69,6 +72,7 @@ class Operation:
     listener: Listener = field(default_factory=Silent)
     notice: Callable[[str], None] = lambda text: None
     cancel: threading.Event = field(default_factory=threading.Event)
+    targets: Targets = ALL
     _current: Deployment | None = None
 
     def interrupt(self) -> None:
@@ -77,9 +81,19 @@ class Operation:
         if self._current is not None:
             self._current.registry.cancel()
 
-    def preview(self) -> Result:
-        """Plan an update without changing anything. Raises KingdomError if the program fails."""
-        return self._run_program(self.store.load(), None)
+    def preview(self, *, refresh: bool = False) -> Result:
+        """Plan an update without changing anything. Raises KingdomError if the program fails.
+
+        With `refresh`, the plan starts from the values that the clouds have. Errors of the refresh end the
+        operation.
+        """
+        snapshot = self.store.load()
+        if refresh:
+            refreshed = self._refresh(snapshot, None)
+            if not refreshed.ok:
+                return refreshed
+            snapshot = refreshed.snapshot
+        return self._run_program(snapshot, None)
 
     def update(self) -> Result:
         """Update the stack to the declared state. The store's lock must be held. Raises KingdomError."""
@@ -97,6 +111,7 @@ class Operation:
         if not snapshot.resources and not snapshot.pending:
             self.store.remove()
             return Result(self.program.stack)
+        self._require_known(snapshot, self.targets.targets, self.targets.excludes)
         journal = self.store.journal()
 
         def work() -> Result:
@@ -112,6 +127,7 @@ class Operation:
     def refresh(self, *, preview: bool = False) -> Result:
         """Compare the records with the clouds and, unless `preview` is set, record the differences."""
         snapshot = self.store.load()
+        self._require_known(snapshot, self.targets.targets, self.targets.excludes)
         if preview or not (snapshot.resources or snapshot.pending):
             return self._refresh(snapshot, None)
         journal = self.store.journal()
@@ -120,9 +136,12 @@ class Operation:
     def _refresh(self, snapshot: Snapshot, journal: Journal | None) -> Result:
         deployment = self._deployment(snapshot, journal)
         deleted: set[str] = set()
+        included = self.targets.refreshed(snapshot.resources)
         for old in snapshot.resources:
             if self.cancel.is_set():
                 break
+            if old.urn not in included:
+                continue
             if not old.custom and old.additional_secret_outputs:  # the CLI marks the outputs of each step
                 outputs = with_additional_secrets(old.outputs, old.additional_secret_outputs)
                 deployment.snapshot.put(replace(old, outputs=outputs))
@@ -149,6 +168,7 @@ class Operation:
     def _run_program(self, snapshot: Snapshot, journal: Journal | None) -> Result:
         from rehearsal.engine.program import runner as program  # imports the SDK, which takes a second
 
+        self._require_known(snapshot, self.targets.replaces)
         if self.program.unreadable:
             self._note_unreadable(previewing=journal is None)
         deployment = self._deployment(snapshot, journal)
@@ -193,6 +213,16 @@ class Operation:
             executor.keep_former_outputs()
         return self._result(deployment)
 
+    def _require_known(self, snapshot: Snapshot, *patterns: Patterns) -> None:
+        """Refuse URNs in `patterns` that no record has."""
+        known = {item.urn for item in snapshot.resources}
+        if unknown := [urn for one in patterns for urn in one.unknown(known)]:
+            raise KingdomError(
+                f"the state of {self.program.stack} has no resource with these URNs:",
+                details=unknown,
+                remedy="A URN that contains `$` or `*` must be quoted. State and `--json` list the URNs.",
+            )
+
     def _note_unreadable(self, *, previewing: bool) -> None:
         """Refuse an update whose configuration cannot be decrypted; a preview treats it as unknown."""
         if not previewing:
@@ -215,6 +245,8 @@ class Operation:
             cancelled=self.cancel,
             crash_folder=self.store.folder,
             references=self.program.references,
+            targets=self.targets,
+            autonaming=Autonaming.parse(self.program.config, self.program.project, self.program.stack),
         )
         return self._current
 

@@ -34,7 +34,7 @@ from rehearsal.pulumi.properties import (
     with_secrets_of,
     without_references,
 )
-from rehearsal.pulumi.urn import is_provider, package_of
+from rehearsal.pulumi.urn import is_provider, package_of, split_reference
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,12 @@ class StepGenerator:
 
     def component(self, goal: Goal) -> PlannedStep:
         """Plan the step of a component, whose inputs are compared without a provider."""
-        old = self._adopt(goal)
+        included = self._deployment.selection.includes(goal)
+        old = self._adopt(goal, rename=included)
         self._evaluate(goal.state(), None)
+        if not included:
+            return self._not_included(goal, old)
+        self._refuse_missing(goal)
         if old is None:
             step = self._step(Op.CREATE, goal)
             return PlannedStep(step, goal, lambda: self._executor.create_component(goal.state()))
@@ -81,7 +85,8 @@ class StepGenerator:
         goal = replace(goal, inputs=recorded)
         found = differences(old.inputs, inputs)
         changes = tuple(PropertyChange(path, kind) for path, kind in found.items())
-        if self._replaced_along(goal, old) or old.pending_replacement or not self._same_trigger(goal, old):
+        replaces = self._deployment.selection.replaces(goal.urn) or old.pending_replacement
+        if replaces or self._replaced_along(goal, old) or not self._same_trigger(goal, old):
             step = self._step(Op.REPLACE, goal, changes)
             self._guard_replacement(goal, old)
             self._deployment.note_replacement(goal.urn)
@@ -98,19 +103,33 @@ class StepGenerator:
         goal = self._with_provider(goal)
         if "id" in goal.additional_secret_outputs:
             self._deployment.log(Severity.WARNING, "additionalSecretOutputs: id cannot be secret", goal.urn)
-        old = self._adopt(goal)
+        included = self._deployment.selection.includes(goal)
+        old = self._adopt(goal, rename=included)
         provider, imported = self._provider_for(goal), False
         if goal.import_id and (old is None or goal.import_id != (old.import_id or old.id)):
             old, imported = self._run(self._import(goal, provider, old)), True
             # The CLI records no trigger with the update that follows an import.
             goal = replace(goal, replacement_trigger=None)
+        if not included and (old is None or not old.pending_replacement):
+            inputs = old.inputs if old is not None else dict[str, Any]()
+            self._remediated(replace(goal, inputs=inputs))
+            return self._not_included(goal, old)
+        self._refuse_missing(goal)
         if old is not None and old.pending_replacement:
             self._deployment.note_replacement(goal.urn)
-            return self._create(self._remediated(self._checked(goal, provider, None)), provider, Op.REPLACE)
-        declared = goal
-        if old is not None and goal.ignore_changes:
+            # The CLI creates a resource that the operation does not include with its former inputs.
+            goal = (
+                self._checked(goal, provider, None, replaces=old)
+                if included
+                else replace(goal, inputs=old.inputs)
+            )
+            return self._create(self._remediated(goal), provider, Op.REPLACE)
+        declared, requested = goal, self._deployment.selection.replaces(goal.urn)
+        if old is not None and goal.ignore_changes and not requested:
             goal = self._with_ignored(goal, old)
-        goal = self._remediated(self._checked(goal, provider, old))
+        goal = self._remediated(
+            self._checked(goal, provider, None if requested else old, replaces=old if requested else None)
+        )
         if old is None:  # an external record counts as replaced, as in the CLI
             op = Op.CREATE if self._snapshot.live(goal.urn) is None else Op.REPLACE
             return self._create(goal, provider, op)
@@ -119,7 +138,7 @@ class StepGenerator:
             self._refuse_replacing_imported(goal, diff)
             # The first Check copied names and defaults from the resource that is replaced, and ignoreChanges
             # has no effect on replacements.
-            goal = self._remediated(self._checked(declared, provider, None))
+            goal = self._remediated(self._checked(declared, provider, None, replaces=old))
             return self._replace(goal, provider, old, diff)
         unfinished = self._undo_replacement(goal, provider, old)
         if diff or old.init_errors or unfinished or self._snapshot.is_pending("updating", goal.urn):
@@ -136,6 +155,46 @@ class StepGenerator:
             return PlannedStep(None, goal, lambda: self._snapshot.put(state))
         step = self._step(Op.SAME, goal)
         return PlannedStep(step, goal, lambda: self._enable(self._snapshot.put(state)))
+
+    def _not_included(self, goal: Goal, old: ResourceState | None) -> PlannedStep:
+        """Plan the step of a resource that the operation does not include: it stays as it is.
+
+        Without a record it is not created, and its outputs are unknown to the program.
+        """
+        step = self._step(Op.SAME, goal)
+        if old is None:
+            self._deployment.selection.skip(goal.urn)
+            return PlannedStep(step, goal, lambda: replace(goal.state(), inputs={}))
+        if old.provider and not self._is_registered(old.provider):
+            self._reject(
+                goal,
+                f"its provider {old.provider} is not declared any more, and this operation does not include"
+                " the resource. Declare the former provider again, or include the resource",
+            )
+        if old.urn != goal.urn:  # found by an alias: its children refer to its former URN
+            self._deployment.redeclare(replace(goal, urn=old.urn))
+        return PlannedStep(replace(step, urn=old.urn), goal, lambda: old)
+
+    def _is_registered(self, reference: str) -> bool:
+        urn, id_ = split_reference(reference)
+        record = self._snapshot.live(urn)
+        return urn in self._deployment.registered and record is not None and record.id == id_
+
+    def _refuse_missing(self, goal: Goal) -> None:
+        """Refuse a reference to a resource that is not created, because the operation does not include it.
+
+        A preview reports it and continues, to show all of them.
+        """
+        missing = self._deployment.selection.missing(goal)
+        left_out = "not a target" if self._deployment.selection.targets.targets else "excluded"
+        for urn in missing:
+            self._deployment.recorder.error(
+                goal.urn,
+                goal.source,
+                f"it depends on {urn}, which would have to be created and is {left_out}",
+            )
+        if missing and not self._deployment.preview:
+            raise StepFailedError(f"it depends on a resource that is {left_out}")
 
     def _refuse_replacing_imported(self, goal: Goal, diff: Diff) -> None:
         if not goal.import_id:
@@ -173,10 +232,11 @@ class StepGenerator:
                 (replace(old, source_position=goal.source), refusal("replaced", old))
             )
 
-    def _adopt(self, goal: Goal) -> ResourceState | None:
+    def _adopt(self, goal: Goal, *, rename: bool = True) -> ResourceState | None:
         """Return the record of `goal`: that of its URN, or that of one of its aliases, renamed.
 
-        There is none if the record is external: such a resource was only read.
+        There is none if the record is external: such a resource was only read. Without `rename`, the record
+        of an alias has its former URN.
         """
         if adopter := self._deployment.adopter(goal.urn):
             self._reject(goal, f"it is the resource {adopter} by an alias of that one. Remove the alias")
@@ -187,7 +247,7 @@ class StepGenerator:
             except ValueError as error:
                 self._reject(goal, str(error))
             if adopted and (former := self._snapshot.live(alias)) is not None:
-                old = self._snapshot.rename(former, goal.urn, goal.parent)
+                old = self._snapshot.rename(former, goal.urn, goal.parent) if rename else former
                 break
         return None if old is None or old.external else old
 
@@ -228,7 +288,18 @@ class StepGenerator:
             text = f"cannot ignore changes in added or removed elements of: {', '.join(paths)}"
             self._deployment.log(Severity.INFO, text, goal.urn)
 
-    def _checked(self, goal: Goal, provider: Provider, old: ResourceState | None) -> Goal:
+    def _checked(
+        self,
+        goal: Goal,
+        provider: Provider,
+        old: ResourceState | None,
+        *,
+        replaces: ResourceState | None = None,
+    ) -> Goal:
+        """Return `goal` with the inputs that the provider returns from Check.
+
+        `old` is the record to compare with; there is none for a new resource, which may replace another one.
+        """
         news, olds = without_references(goal.inputs), old.inputs if old else dict[str, Any]()
         engine_inputs: Properties = {}
         if is_provider(goal.type):  # keys of the engine are not checked by the provider
@@ -238,6 +309,9 @@ class StepGenerator:
         request = provider_pb2.CheckRequest(
             urn=goal.urn, name=goal.name, type=goal.type, olds=encode(olds), news=encode(news)
         )
+        naming, deletes_first = self._deployment.autonaming.options(goal.urn, replaces.id if replaces else "")
+        if naming is not None:
+            request.autonaming.CopyFrom(naming)
         try:
             check = provider.CheckConfig if is_provider(goal.type) else provider.Check
             response = check(request, None)
@@ -251,6 +325,8 @@ class StepGenerator:
         if not is_provider(goal.type) and (warnings := getattr(provider, "Warnings", None)) is not None:
             for found in warnings(request, None):
                 self._deployment.log(Severity.WARNING, f"{found.path}: {found.reason}", goal.urn)
+        if deletes_first:  # two resources cannot have the same name
+            goal = replace(goal, delete_before_replace=True)
         return replace(goal, inputs=with_secrets_of(decode(response.inputs) | engine_inputs, goal.inputs))
 
     def _remediated(self, goal: Goal) -> Goal:
@@ -280,7 +356,7 @@ class StepGenerator:
             news=encode(goal.inputs),
             ignoreChanges=goal.ignore_changes,
         )
-        reason = self._replaced_along(goal, old)
+        reason = "id" if self._deployment.selection.replaces(goal.urn) else self._replaced_along(goal, old)
         if not self._same_trigger(goal, old):
             reason = "replacementTrigger"
         if reason:

@@ -20,6 +20,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers import diff, fake_values
 from rehearsal.providers import outputs as synthesis
+from rehearsal.providers.autonaming import Preference
 from rehearsal.providers.constraints import facts
 from rehearsal.providers.constraints.api import refused_by_api, refused_changes_by_api
 from rehearsal.providers.constraints.checks import refused_labels, violations
@@ -123,8 +124,18 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         """Yield violations of the cloud's API that neither the SDK nor the provider detects."""
         return iter(())
 
-    def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `inputs` with a physical name if one is missing and the cloud generates one."""
+    def named(
+        self,
+        urn: str,
+        token: str,
+        inputs: dict[str, Any],
+        olds: Mapping[str, Any],
+        preferred: Preference | None,
+    ) -> dict[str, Any]:
+        """Return `inputs` with a physical name if one is missing and the cloud generates one.
+
+        A `preferred` name takes the place of the generated one. Raises ValueError if there can be none.
+        """
         return inputs
 
     def autonamed(self, inputs: Mapping[str, Any]) -> bool:
@@ -228,7 +239,9 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     # The protocol: the plugin itself.
 
     def Handshake(self, request: Any, context: Any = None) -> provider_pb2.ProviderHandshakeResponse:
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_resources=False)
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=True, accept_resources=False, supports_autonaming_configuration=True
+        )
 
     def Attach(self, request: Any, context: Any = None) -> empty_pb2.Empty:
         return empty_pb2.Empty()
@@ -283,7 +296,12 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         self.place = Place(
             _text(values.get("project")), _text(values.get("region")), _text(values.get("zone"))
         )
-        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptResources=False)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True,
+            supportsPreview=True,
+            acceptResources=False,
+            supports_autonaming_configuration=True,
+        )
 
     # The protocol: resources.
 
@@ -297,7 +315,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         if not found:
             if self.rules.coerces and (declared := self.declared(token)) is not None:
                 inputs = coerce(declared.inputs, inputs)
-            inputs = self.named(request.urn, token, inputs, olds)
+            try:
+                inputs = self.named(request.urn, token, inputs, olds, Preference.of(request))
+            except ValueError as error:
+                found = [problem((), str(error))]
         return _checked(inputs, found)
 
     def Warnings(self, request: provider_pb2.CheckRequest, context: Any = None) -> list[Problem]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from rehearsal.providers import diff, fake_values
-from rehearsal.providers.autonaming import autoname
+from rehearsal.providers.autonaming import Preference, autoname
 from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.outputs import Place
 
@@ -23,8 +23,15 @@ class Atlas(Cloud):
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
         return _IDENTITY
 
-    def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-        return autoname(self, urn, token, inputs, olds)
+    def named(
+        self,
+        urn: str,
+        token: str,
+        inputs: dict[str, Any],
+        olds: Mapping[str, Any],
+        preferred: Preference | None,
+    ) -> dict[str, Any]:
+        return autoname(self, urn, token, inputs, olds, preferred=preferred)
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         return fake_values.hexadecimal(24, self.seed(urn, token, inputs))

@@ -43,7 +43,8 @@ class Project:
     """The project at `root`; `main` is the folder of the program, `stacks` that of the stack files.
 
     `program` is what is run: the folder `main`, or one file in it. `file` is the project file, and `config`
-    what it declares about configuration.
+    what it declares about configuration. `refresh` is whether each operation refreshes the state first
+    (``options.refresh: always``).
     """
 
     root: Path
@@ -53,6 +54,7 @@ class Project:
     program: Path | None = None
     file: Path = Path("Pulumi.yaml")
     config: Mapping[str, Any] = field(default_factory=dict)
+    refresh: bool = False
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -89,10 +91,18 @@ class Project:
             problems.append(f"main: must be a folder with __main__.py, or a Python file; {main!r} is neither")
         if not isinstance(stacks, str) or not (root / stacks).is_dir():
             problems.append(f"stackConfigDir: must be the folder of the stack files; {stacks!r} is not one")
+        options = data.get("options") or {}
+        if not isinstance(options, dict):
+            problems.append(f"options: must be a mapping, not {kind_of(options)}")
+        else:
+            problems += [f"options.{key}: unknown; the key is refresh" for key in options if key != "refresh"]
+            if options.get("refresh", "always") != "always":
+                problems.append(f"options.refresh: must be `always` or absent, not {options['refresh']!r}")
         if problems:
             raise InputError(f"{path} cannot be used:", details=problems)
         folder = program if program.is_dir() else program.parent
-        return cls(root, str(name), folder, root / str(stacks), program, path, config)
+        refresh = "refresh" in options
+        return cls(root, str(name), folder, root / str(stacks), program, path, config, refresh)
 
     def stack_names(self) -> list[str]:
         """Return the stacks that have a file, in the order in which a change is deployed to them."""
@@ -133,6 +143,11 @@ class Project:
         ]
         merged, problems = merge_config(config, self.config, self.name, self._decrypter(data, path))
         problems += [f"config.{key}: unknown; the keys are machine and stackReferences" for key in unknown]
+        if data.get("environment"):
+            problems.append(
+                "environment: environments of Pulumi ESC need Pulumi Cloud, which kingdom does not call; set"
+                " their values in config"
+            )
         if problems:
             raise InputError(f"{path} cannot be used:", details=problems)
         return Stack(

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from rehearsal.errors import InputError
+
 if TYPE_CHECKING:
+    from rehearsal.engine.targets import Targets
     from rehearsal.pulumi.project import Project
     from rehearsal.session import Session
 
@@ -54,6 +57,73 @@ PackOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        "-t",
+        help="Leave all resources but this one as they are; may be repeated. `*` and `**` are wildcards.",
+        metavar="URN",
+    ),
+]
+TargetDependentsOption = Annotated[
+    bool, typer.Option("--target-dependents", help="Include what depends on the targets.")
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        help="Leave this resource as it is; may be repeated. `*` and `**` are wildcards.",
+        metavar="URN",
+    ),
+]
+ExcludeDependentsOption = Annotated[
+    bool, typer.Option("--exclude-dependents", help="Leave what depends on excluded resources as it is.")
+]
+ReplaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replace", help="Replace this resource although it did not change; may be repeated.", metavar="URN"
+    ),
+]
+TargetReplaceOption = Annotated[
+    list[str] | None,
+    typer.Option("--target-replace", help="Short for --target URN --replace URN.", metavar="URN"),
+]
+RefreshOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--refresh/--no-refresh",
+        help="Refresh the state from the rehearsal clouds first. Default: `options.refresh` of Pulumi.yaml.",
+        show_default=False,
+    ),
+]
+
+
+def targets_of(
+    *,
+    target: list[str] | None = None,
+    target_dependents: bool = False,
+    exclude: list[str] | None = None,
+    exclude_dependents: bool = False,
+    replace: list[str] | None = None,
+    target_replace: list[str] | None = None,
+) -> Targets:
+    """Return the selection of a command's options. Raises InputError for --target with --exclude."""
+    from rehearsal.engine.targets import Targets
+
+    if (target or target_replace) and exclude:
+        raise InputError("--target and --exclude cannot be used together")
+    return Targets.of(
+        target=target or (),
+        target_dependents=target_dependents,
+        exclude=exclude or (),
+        exclude_dependents=exclude_dependents,
+        replace=replace or (),
+        target_replace=target_replace or (),
+    )
 
 
 def examples(*lines: str) -> str:

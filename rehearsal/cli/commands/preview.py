@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rehearsal.cli.commands.base import (
+    ExcludeDependentsOption,
+    ExcludeOption,
     JsonOption,
     PackOption,
+    RefreshOption,
+    ReplaceOption,
     StackOption,
+    TargetDependentsOption,
+    TargetOption,
+    TargetReplaceOption,
     VerboseOption,
     app,
     err,
@@ -22,6 +29,7 @@ from rehearsal.cli.commands.base import (
     pack_of,
     print_json,
     session_of,
+    targets_of,
 )
 from rehearsal.errors import InputError
 
@@ -71,6 +79,13 @@ def preview(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     policy_pack: PackOption = None,
+    target: TargetOption = None,
+    target_dependents: TargetDependentsOption = False,
+    exclude: ExcludeOption = None,
+    exclude_dependents: ExcludeDependentsOption = False,
+    replace: ReplaceOption = None,
+    target_replace: TargetReplaceOption = None,
+    refresh: RefreshOption = None,
 ) -> None:
     """Plan a stack and evaluate it with the policy pack. Changes nothing.
 
@@ -79,6 +94,19 @@ def preview(
     With --base or --format it is a review: changes against the base, findings of the policy pack, changed
     capacity numbers, and the monthly cost. Every format is described in docs/pull-requests.md.
     """
+    targets = targets_of(
+        target=target,
+        target_dependents=target_dependents,
+        exclude=exclude,
+        exclude_dependents=exclude_dependents,
+        replace=replace,
+        target_replace=target_replace,
+    )
+    if (every or base or format_ or write) and (targets != targets_of() or refresh):
+        raise InputError(
+            "--target, --exclude, --replace and --refresh are for the plan of one stack, without --all,"
+            " --base and --format"
+        )
     if base or format_ or write:
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, without --base and --format")
@@ -96,7 +124,7 @@ def preview(
     session = session_of(stack, policy_pack)
     began = time.monotonic()
     with progress.Progress(err, f"previewing {stack}", planning=True) as listener:
-        result = session.preview(listener)
+        result = session.preview(listener, targets=targets, refresh=refresh)
     plan = plan_of(result)
     if save_plan is not None:
         save(plan, save_plan)

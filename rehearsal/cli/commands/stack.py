@@ -8,9 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from rehearsal.cli.commands.base import (
+    ExcludeDependentsOption,
+    ExcludeOption,
     JsonOption,
     PackOption,
+    RefreshOption,
+    ReplaceOption,
     StackOption,
+    TargetDependentsOption,
+    TargetOption,
+    TargetReplaceOption,
     VerboseOption,
     app,
     err,
@@ -19,7 +26,9 @@ from rehearsal.cli.commands.base import (
     out,
     print_json,
     session_of,
+    targets_of,
 )
+from rehearsal.errors import InputError
 
 
 @app.command(epilog=examples("kingdom up", "kingdom up --stack prod --json", "kingdom up --refresh"))
@@ -28,9 +37,13 @@ def up(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     policy_pack: PackOption = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Refresh the state from the rehearsal clouds first.")
-    ] = False,
+    target: TargetOption = None,
+    target_dependents: TargetDependentsOption = False,
+    exclude: ExcludeOption = None,
+    exclude_dependents: ExcludeDependentsOption = False,
+    replace: ReplaceOption = None,
+    target_replace: TargetReplaceOption = None,
+    refresh: RefreshOption = None,
     expect_plan: Annotated[
         str,
         typer.Option("--expect-plan", help="Stop if the plan differs from this one.", metavar="DIGEST|FILE"),
@@ -54,6 +67,14 @@ def up(
     from rehearsal.monitoring.signals import path_of
     from rehearsal.review.changes.plan_digest import Expected, plan_of
 
+    targets = targets_of(
+        target=target,
+        target_dependents=target_dependents,
+        exclude=exclude,
+        exclude_dependents=exclude_dependents,
+        replace=replace,
+        target_replace=target_replace,
+    )
     session = session_of(stack, policy_pack)
     if fresh_project:
         session.require_first_deployment()
@@ -71,7 +92,9 @@ def up(
         return True
 
     with progress.Progress(err, f"updating {stack}") as listener:
-        result = session.up(listener, planned, refresh=refresh, waiting_for=listener.waiting_for)
+        result = session.up(
+            listener, planned, targets=targets, refresh=refresh, waiting_for=listener.waiting_for
+        )
     seconds = time.monotonic() - began
     machine = session.machine()
     status = machine.status() if machine is not None and result.ok else None
@@ -100,16 +123,45 @@ def down(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     unprotect: Annotated[bool, typer.Option("--unprotect", help="Delete protected resources too.")] = False,
+    target: TargetOption = None,
+    target_dependents: TargetDependentsOption = False,
+    exclude: ExcludeOption = None,
+    exclude_dependents: ExcludeDependentsOption = False,
+    exclude_protected: Annotated[
+        bool,
+        typer.Option(
+            "--exclude-protected", help="Leave protected resources, and what they need, as they are."
+        ),
+    ] = False,
+    refresh: RefreshOption = None,
 ) -> None:
-    """Delete all resources of a stack with their data on this machine, and stop its processes."""
+    """Delete all resources of a stack with their data on this machine, and stop its processes.
+
+    With --target, --exclude or --exclude-protected, the other resources stay, and so do the processes.
+    """
     from rehearsal.cli import display, progress
     from rehearsal.dashboard import process
 
+    if exclude_protected and (target or unprotect):
+        raise InputError("--exclude-protected cannot be used with --target or --unprotect")
+    targets = targets_of(
+        target=target,
+        target_dependents=target_dependents,
+        exclude=exclude,
+        exclude_dependents=exclude_dependents,
+    )
     session = session_of(stack)
     began = time.monotonic()
-    process.stop(session.folder)
+    if not targets.partial and not exclude_protected:
+        process.stop(session.folder)
     with progress.Progress(err, f"deleting {stack}") as listener:
-        result = session.down(listener, unprotect=unprotect)
+        result = session.down(
+            listener,
+            unprotect=unprotect,
+            exclude_protected=exclude_protected,
+            targets=targets,
+            refresh=refresh,
+        )
     if as_json:
         print_json(display.to_json(result, seconds=time.monotonic() - began))
     elif result.steps or result.diagnostics:
@@ -120,14 +172,27 @@ def down(
 
 
 @app.command(epilog=examples("kingdom refresh --stack prod"))
-def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+def refresh(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    target: TargetOption = None,
+    target_dependents: TargetDependentsOption = False,
+    exclude: ExcludeOption = None,
+    exclude_dependents: ExcludeDependentsOption = False,
+) -> None:
     """Compare the state with the rehearsal clouds and adopt their values."""
     from rehearsal.cli import display, progress
 
+    targets = targets_of(
+        target=target,
+        target_dependents=target_dependents,
+        exclude=exclude,
+        exclude_dependents=exclude_dependents,
+    )
     session = session_of(stack)
     began = time.monotonic()
     with progress.Progress(err, f"refreshing {stack}") as listener:
-        result = session.refresh(listener)
+        result = session.refresh(listener, targets=targets)
     if as_json:
         print_json(display.to_json(result, seconds=time.monotonic() - began))
     else:

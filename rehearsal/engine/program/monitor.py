@@ -103,7 +103,10 @@ class Monitor:
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
         id_ = state.id if state.custom and not (deployment.preview and not _is_known(state.id)) else ""
         return resource_pb2.RegisterResourceResponse(
-            urn=state.urn, id=id_, object=encode(state.outputs) if state.custom else None
+            urn=state.urn,
+            id=id_,
+            object=encode(state.outputs) if state.custom else None,
+            unknown=deployment.selection.skipped(state.urn),
         )
 
     def _goal(self, request: resource_pb2.RegisterResourceRequest, urn: str) -> Goal:

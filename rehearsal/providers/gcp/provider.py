@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, ClassVar, Final
 
 from rehearsal.providers import diff, fake_values
-from rehearsal.providers.autonaming import autoname
+from rehearsal.providers.autonaming import Preference, autoname
 from rehearsal.providers.base import Cloud, Function
 from rehearsal.providers.gcp.functions import FUNCTIONS
 from rehearsal.providers.gcp.outputs import CURATED, email_of, number_of
@@ -29,10 +29,17 @@ class Google(Cloud):
     def fixed(self, token: str) -> frozenset[diff.Pattern]:
         return _fixed(token)
 
-    def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+    def named(
+        self,
+        urn: str,
+        token: str,
+        inputs: dict[str, Any],
+        olds: Mapping[str, Any],
+        preferred: Preference | None,
+    ) -> dict[str, Any]:
         if token == _ACCOUNT:
-            return autoname(self, urn, token, inputs, olds, "accountId", max_length=30)
-        return autoname(self, urn, token, inputs, olds)
+            return autoname(self, urn, token, inputs, olds, "accountId", max_length=30, preferred=preferred)
+        return autoname(self, urn, token, inputs, olds, preferred=preferred)
 
     def identify(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
         seed = self.seed(urn, token, inputs)

@@ -14,6 +14,7 @@ import yaml
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.providers import diff, fake_values
+from rehearsal.providers.autonaming import Preference
 from rehearsal.providers.base import Cloud, Function, name_of
 from rehearsal.providers.kubernetes import validation
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
@@ -45,9 +46,16 @@ class Kubernetes(Cloud):
 
     # Names and ids.
 
-    def named(self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+    def named(
+        self,
+        urn: str,
+        token: str,
+        inputs: dict[str, Any],
+        olds: Mapping[str, Any],
+        preferred: Preference | None,
+    ) -> dict[str, Any]:
         if token == RELEASE:
-            return self._named_release(urn, token, inputs, olds)
+            return self._named_release(urn, token, inputs, olds, preferred)
         metadata = inputs.get("metadata")
         if isinstance(metadata, Secret) or metadata is UNKNOWN:
             return inputs
@@ -56,6 +64,8 @@ class Kubernetes(Cloud):
             before = unwrap(olds.get("metadata")) or {}
             if _autonamed(before) and isinstance(before.get("name"), str):
                 metadata["name"] = before["name"]
+            elif preferred is not None:
+                metadata["name"] = preferred.within(None)
             else:
                 digits = fake_values.hexadecimal(8, self.seed(urn, token, inputs))
                 metadata["name"] = f"{name_of(urn)}-{digits}"
@@ -67,14 +77,18 @@ class Kubernetes(Cloud):
         return {**inputs, "metadata": metadata}
 
     def _named_release(
-        self, urn: str, token: str, inputs: dict[str, Any], olds: Mapping[str, Any]
+        self,
+        urn: str,
+        token: str,
+        inputs: dict[str, Any],
+        olds: Mapping[str, Any],
+        preferred: Preference | None,
     ) -> dict[str, Any]:
         """Return the inputs of a Helm release with a name and a namespace, which are not in metadata."""
         named = {**inputs}
         if named.get("name") is None:
-            named["name"] = olds.get("name") or (
-                f"{name_of(urn)}-{fake_values.hexadecimal(8, self.seed(urn, token, inputs))}"
-            )
+            generated = f"{name_of(urn)}-{fake_values.hexadecimal(8, self.seed(urn, token, inputs))}"
+            named["name"] = olds.get("name") or (preferred.within(None) if preferred else generated)
         if named.get("namespace") is None:
             named["namespace"] = self.namespace
         return named

@@ -15,6 +15,7 @@ from rehearsal.engine.operations import Operation, Program
 from rehearsal.engine.state import secrets
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
+from rehearsal.engine.targets import ALL, Targets
 from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.engine.fake_provider import Cloud
 
@@ -56,6 +57,7 @@ class Stack:
     passphrase: str = PASSPHRASE
     pack: Any = None
     operation: Operation | None = None
+    targets: Targets = ALL
     listener: Recorder = field(default_factory=Recorder)
 
     @property
@@ -82,12 +84,14 @@ class Stack:
 
     def make(self) -> Operation:
         program = Program(self.root, self.root / "program", "toys", "test", self.config)
-        self.operation = Operation(program, self.store, self.cloud.factory, self.pack, self.listener)
+        self.operation = Operation(
+            program, self.store, self.cloud.factory, self.pack, self.listener, targets=self.targets
+        )
         return self.operation
 
-    def preview(self, source: str | None = None) -> Result:
+    def preview(self, source: str | None = None, *, refresh: bool = False) -> Result:
         self._begin(source)
-        return self.make().preview()
+        return self.make().preview(refresh=refresh)
 
     def update(self, source: str | None = None) -> Result:
         self._begin(source)

@@ -126,6 +126,36 @@ def test_unusable_project_file_is_an_error_that_names_the_key(
     assert list(caught.value.details) == problems
 
 
+@pytest.mark.parametrize(
+    ("options", "refresh"), [("", False), ("options: {}\n", False), ("options: {refresh: always}\n", True)]
+)
+def test_project_decides_whether_operations_refresh_first(root: Path, options: str, refresh: bool) -> None:
+    (root / "Pulumi.yaml").write_text(PROJECT + options)
+    assert Project.at(root).refresh is refresh
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("options: {refresh: never}", "options.refresh: must be `always` or absent, not 'never'"),
+        ("options: {parallel: 4}", "options.parallel: unknown; the key is refresh"),
+        ("options: [refresh]", "options: must be a mapping, not a list"),
+    ],
+)
+def test_other_options_of_a_project_are_refused_by_name(root: Path, options: str, message: str) -> None:
+    (root / "Pulumi.yaml").write_text(f"{PROJECT}{options}\n")
+    with pytest.raises(InputError) as caught:
+        Project.at(root)
+    assert caught.value.details == (message,)
+
+
+def test_environments_are_refused_by_name(root: Path) -> None:
+    stack_text(root, "environment: [shared]\nconfig: {}\n")
+    with pytest.raises(InputError) as caught:
+        Project.at(root).stack("dev")
+    assert "environments of Pulumi ESC need Pulumi Cloud" in caught.value.details[0]
+
+
 def test_every_problem_of_a_project_file_is_listed(root: Path) -> None:
     write(root, {"Pulumi.yaml": "config: 3\nmain: nowhere\nstackConfigDir: nowhere\n"})
     with pytest.raises(InputError) as caught:

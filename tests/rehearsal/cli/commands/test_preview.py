@@ -33,6 +33,11 @@ from tests.rehearsal.minimal import Tiny
         ),
         (["--write", "json"], "--write is FORMAT=FILE with one of markdown, json, sarif, junit, not 'json'"),
         (["--write", "json=a", "--write", "=b"], "not ''"),
+        (["--target", "a", "--exclude", "b"], "--target and --exclude cannot be used together"),
+        (["--target-replace", "a", "--exclude", "b"], "--target and --exclude cannot be used together"),
+        (["--target", "a", "--all"], "are for the plan of one stack"),
+        (["--refresh", "--base", "main"], "are for the plan of one stack"),
+        (["--replace", "a", "--format", "json"], "are for the plan of one stack"),
     ],
 )
 def test_options_that_cannot_be_used_together_are_refused(

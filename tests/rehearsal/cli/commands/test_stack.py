@@ -56,3 +56,35 @@ def test_mandatory_violation_stops_an_update_before_anything_is_created(tmp_path
     assert json.loads(project.run("up", "--json").stdout)["ok"] is False
     # Without the pack it is created.
     assert project.run("up", "--policy-pack", "none").returncode == 0
+
+
+def test_targets_are_updated_and_deleted_and_the_rest_stays(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    word = ("--target", "**::word")
+    assert project.run("up", *word).returncode == 0
+    recorded = [item["urn"].rpartition("::")[2] for item in _resources(project)]
+    assert "word" in recorded
+    assert "secret" not in recorded
+    assert project.run("up").returncode == 0
+    replaced = json.loads(project.run("up", "--replace", "**::word", "--json").stdout)
+    assert replaced["counts"]["replace"] == 1
+    assert json.loads(project.run("refresh", *word, "--json").stdout)["counts"] == {"same": 1}
+    assert json.loads(project.run("down", *word, "--json").stdout)["counts"]["delete"] == 1
+    assert "secret" in [item["urn"].rpartition("::")[2] for item in _resources(project)]
+    assert project.run("down", "--exclude-protected").returncode == 0
+    assert not project.state.exists()
+    refused = project.run("down", "--exclude-protected", "--unprotect")
+    assert refused.returncode == 2
+    assert "--exclude-protected cannot be used with" in refused.stderr
+
+
+def _resources(project: Tiny) -> list[dict[str, str]]:
+    return json.loads(project.state.read_text())["deployment"]["resources"]
+
+
+def test_project_may_refresh_before_each_operation(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    file = tmp_path / "Pulumi.yaml"
+    file.write_text(file.read_text() + "options: {refresh: always}\n")
+    for command in (("up",), ("preview",), ("preview", "--no-refresh"), ("down",)):
+        assert project.run(*command).returncode == 0, command
