@@ -85,6 +85,10 @@ class Provider(pulumi.ProviderResource):
         super().__init__("gcp", called, inputs, opts)
 
 
+def former(kind, name):
+    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{kind}::{name}"
+
+
 def louder(args):
     if args.type_ == BUCKET:
         return pulumi.ResourceTransformResult({**args.props, "forceDestroy": True}, args.opts)
@@ -135,6 +139,9 @@ class Item:
         return replace(self, options={key: value for key, value in self.options.items() if key != "hooks"})
 
 
+# The type of each class whose URN may be an alias.
+_TYPES = {"Bucket": "BUCKET", "Pet": "PET", "Password": "PASSWORD", "Map": "CONFIG", "Object": "OBJECT"}
+
 # The output of each class that a program may export.
 _EXPORTS = {
     "Bucket": "url",
@@ -162,6 +169,33 @@ def source(seed: int, indexes: range, step: int, *, hooks: bool = True) -> str:
         body = "\n".join(lines or ["    pass"])
         parts.append(f"def program_{index}():\n{body}\n\n\nprogram_{index}()\n")
     return "\n\n".join(parts)
+
+
+def options(seed: int, indexes: range, step: int) -> tuple[str, ...]:
+    """Return options of the update at `step`, which may select resources or request replacements."""
+    random = Random(f"{seed}/{indexes}/{step}/options")
+    if step == 0 or random.random() < 0.5:
+        return ()
+    before = _declared(seed, indexes, step - 1)
+    names = sorted({item.name for item in [*before, *_declared(seed, indexes, step)]})
+    found: list[str] = []
+    kind = random.choice(["--target", "--target", "--exclude", "--exclude", "--replace"])
+    if kind == "--replace":  # only what exists can be replaced, and nothing that is protected
+        names = [item.name for item in before if item.options.get("protect") != "True"]
+        return tuple(part for name in random.sample(names, 1) for part in (kind, f"**::{name}"))
+    whole = [f"p{index}" for index in indexes if kind == "--target" and random.random() < 0.7]
+    found += [f"**::{name}-*" for name in whole]
+    found += [f"**::{name}" for name in random.sample(names, min(len(names), len(indexes)))]
+    dependents = [f"{kind}-dependents"] if random.random() < 0.7 else []
+    return (*(part for pattern in found for part in (kind, pattern)), *dependents)
+
+
+def _declared(seed: int, indexes: range, step: int) -> list[Item]:
+    found: list[Item] = []
+    for index in indexes:
+        steps = program(seed, index)
+        found += [item for item in steps[min(step, len(steps) - 1)] if item.declared]
+    return found
 
 
 def program(seed: int, index: int) -> list[list[Item]]:
@@ -193,25 +227,29 @@ _KINDS = [*["Bucket"] * 4, *["Pet"] * 4, *["Password", "Map", "Box", "Provider"]
 
 def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
     """Return random inputs; a string may be a secret. Strings of one resource share a `prefix`."""
-    text = f'"{prefix}-{random.randint(0, 3)}"'
-    if random.random() < 0.2:
-        text = f"Output.secret({text})"
+    text, other = _text(random, prefix), _text(random, prefix)
     match kind:
         case "Bucket":
-            found = {"labels": f'{{"a": {text}, "b": "1"}}'}
+            found = {"labels": _whole(random, f'{{"a": {text}, "b": "1"}}')}
+            if random.random() < 0.15:
+                found["website"] = f'{{"mainPageSuffix": {other}}}'
             if random.random() < 0.3:
                 found["location"] = f'"{random.choice(["EU", "US"])}"'
             if random.random() < 0.3:
                 count = random.randint(1, 3)
-                rules = [f'{{"methods": ["GET"], "maxAgeSeconds": {random.choice([60, 3600])}}}'] * count
+                headers = f', "responseHeaders": ["x", {other}]' if random.random() < 0.4 else ""
+                age = random.choice([60, 3600])
+                rules = [f'{{"methods": ["GET"], "maxAgeSeconds": {age}{headers}}}'] * count
                 found["cors"] = f"[{', '.join(rules)}]"
             return found
         case "Pet":
-            return {"keepers": f'{{"k": {text}}}'} | ({"length": "3"} if random.random() < 0.2 else {})
+            keepers = {"keepers": _whole(random, f'{{"k": {text}}}')}
+            return keepers | ({"length": "3"} if random.random() < 0.2 else {})
         case "Password":
             return {"keepers": f'{{"k": {text}}}'}
         case "Map":
-            return {"data": f'{{"k": {text}}}'}
+            more = f', "l": Output.concat("l-", {other})' if random.random() < 0.3 else ""
+            return {"data": _whole(random, f'{{"k": {text}{more}}}')}
         case "Object":
             return {"source": _source(random, prefix)}
         case "Read":
@@ -220,9 +258,22 @@ def _inputs(random: Random, kind: str, prefix: str) -> dict[str, str]:
             return {"project": f'"{random.choice(["ours", "theirs"])}"'}
         case _:
             found = {"a": text}
+            if random.random() < 0.3:
+                found["nested"] = _whole(random, f'{{"list": ["1", {other}], "deep": {{"x": {text}}}}}')
             if random.random() < 0.5:
-                found["outputs"] = f'{{"o": {text}}}'
+                nested = f', "n": {{"m": [{other}]}}' if random.random() < 0.4 else ""
+                found["outputs"] = f'{{"o": {text}{nested}}}'
             return found
+
+
+def _text(random: Random, prefix: str) -> str:
+    text = f'"{prefix}-{random.randint(0, 3)}"'
+    return f"Output.secret({text})" if random.random() < 0.2 else text
+
+
+def _whole(random: Random, value: str) -> str:
+    """Return `value`, which is secret as a whole in some cases."""
+    return f"Output.secret({value})" if random.random() < 0.08 else value
 
 
 def _source(random: Random, prefix: str) -> str:
@@ -351,6 +402,8 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
             item = replace(item, declared=not item.declared)
         elif draw < 0.68 and item.declared:
             alias = f"Alias(name={item.name!r})"
+            if item.kind in _TYPES and "parent" not in item.options and random.random() < 0.4:
+                alias = f"former({_TYPES[item.kind]}, {item.name!r})"  # a URN
             item = replace(item, name=f"{item.name}-{step}", aliases=(alias, *item.aliases))
             if item.kind == "Box" and random.random() < 0.4:  # children have another URN with its type
                 kind = item.inputs.get("kind", '"Box"')

@@ -63,10 +63,11 @@ def found_differences(pulumi: Pulumi, kingdom: Kingdom, seed: int, indexes: rang
             text = random_programs.source(seed, indexes, step, hooks=step < STEPS)
             for project in (pulumi.project, kingdom.project):
                 (project / "infra" / "__main__.py").write_text(text)
-            ours = pool.submit(kingdom.run, "up", *ON)
-            theirs = pulumi.run("up", *ON, "--yes")  # with its preview, as `kingdom up` plans first
+            options = random_programs.options(seed, indexes, step) if step < STEPS else ()
+            ours = pool.submit(kingdom.run, "up", *ON, *options)
+            theirs = pulumi.run("up", *ON, "--yes", *options)  # with its preview, as `kingdom up` plans first
             if found := _compared(pulumi, theirs, kingdom, ours.result()):
-                return [f"step {step}: {line}" for line in found], text
+                return [f"step {step} {' '.join(options)}: {line}" for line in found], text
         ours = pool.submit(kingdom.run, "refresh", *ON)
         theirs = pulumi.run("refresh", *ON, "--yes", "--skip-preview")
         if found := _compared(pulumi, theirs, kingdom, ours.result(), steps_of=False):
