@@ -482,3 +482,36 @@ async def test_expired_value_does_not_replace_an_error(
     await cache.fetch("key", Source())
     entry(cache).expires_at = now + expires_in
     assert cache._is_usable_on_error(entry(cache)) is usable
+
+
+@pytest.mark.parametrize(
+    ("synced_at", "now", "trusted"),
+    [(0.0, 101.9, True), (0.0, 102.0, False), (150.0, 151.9, True), (150.0, 152.0, False)],
+)
+def test_entry_is_trusted_until_an_invalidation_could_have_been_missed(
+    monkeypatch: pytest.MonkeyPatch, synced_at: float, now: float, trusted: bool
+) -> None:
+    cache = bare(Redis(), blind_seconds=2.0)
+    entry = Entry("key", b"value", size=5, valid_at=100.0, refresh_at=1e3, stale_at=1e3, expires_at=1e3)
+    cache.memory.add(entry)
+    cache._backplane.synced_at = synced_at
+    monkeypatch.setattr(cache_module, "time", SimpleNamespace(monotonic=lambda: now))
+    assert cache._is_trusted(entry, now) is trusted
+    assert cache._is_usable_on_error(entry) is trusted
+    assert (cache.fresh_entry("key") is entry) is trusted
+
+
+async def test_too_many_unpublished_names_invalidate_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unavailable(*_: object) -> bool:
+        return False
+
+    async def never() -> None: ...
+
+    monkeypatch.setattr(cache_module, "_MAX_UNPUBLISHED", 2)
+    cache = bare(Redis())
+    monkeypatch.setattr(cache, "_publish", unavailable)
+    monkeypatch.setattr(cache, "_publish_until_done", never)
+    await cache.invalidate("a", "b")
+    assert set(cache._unpublished) == {"a", "b"}
+    await cache.invalidate("c")
+    assert set(cache._unpublished) == {cache_module.EVERYTHING}

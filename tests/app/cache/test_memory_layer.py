@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -193,3 +194,21 @@ def test_clear_removes_entries_and_their_accounting() -> None:
     memory.add(entry("a", 10, tags=("t",)))
     memory.clear()
     assert (len(memory), memory.bytes, memory._small_bytes, memory._by_tag) == (0, 0, 0, {})
+
+
+def test_queues_are_compacted_when_removed_entries_outnumber_the_stored_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    memory: MemoryLayer[str] = MemoryLayer(max_entries=1_000)
+    compact, lengths = memory._compact, list[int]()
+
+    def counted() -> None:
+        compact()
+        lengths.append(len(memory._small) + len(memory._main))
+
+    monkeypatch.setattr(memory, "_compact", counted)
+    for _ in range(66):
+        memory.add(entry("a"))
+    assert lengths == []
+    memory.add(entry("a"))
+    assert lengths == [1]

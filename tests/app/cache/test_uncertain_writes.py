@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from types import SimpleNamespace
 
 import pytest
 from pymongo.errors import DuplicateKeyError, ExecutionTimeout, NetworkTimeout, OperationFailure
@@ -101,3 +103,28 @@ async def test_only_the_first_uncertain_write_starts_the_settling() -> None:
     writes = UncertainWrites(unused, unused)
     assert writes.add(["a"])
     assert not writes.add(["b"])
+
+
+@pytest.mark.parametrize(("seconds", "probes"), [(5.0, 1), (4.9, 2)])
+async def test_writes_are_settled_when_the_database_was_available_for_the_whole_period(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, probes: int
+) -> None:
+    now, invalidated, probed = 100.0, list[list[str]](), 0
+
+    async def invalidate(names: Iterable[str]) -> None:
+        invalidated.append(list(names))
+
+    async def probe() -> None:
+        nonlocal now, probed
+        probed += 1
+        now += seconds
+
+    monkeypatch.setattr(uncertain_writes, "PERIOD_SECONDS", 0.0)
+    monkeypatch.setattr(uncertain_writes, "SETTLED_SECONDS", 5.0)
+    monkeypatch.setattr(uncertain_writes, "time", SimpleNamespace(monotonic=lambda: now))
+    writes = UncertainWrites(invalidate, probe)
+    writes.add(["a", "b"])
+    await writes.settle()
+    assert probed == probes
+    assert invalidated == [["a", "b"]] * (probes + 1)
+    assert writes.add(["c"])

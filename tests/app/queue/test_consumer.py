@@ -305,3 +305,17 @@ async def test_job_that_runs_longer_than_its_lease_runs_once(
         await until(lambda: empty(queue))
     assert extensions[:5] == [[True]] * 5
     assert notes.seen == [1]
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(0.009, []), (0.01, [0.01]), (0.02, [0.02])])
+async def test_waits_for_a_job_in_redis_last_at_least_ten_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, waits: list[float]
+) -> None:
+    queue, waited = Queue(Redis()), list[float]()
+
+    async def wait(duration: float) -> None:
+        waited.append(duration)
+
+    monkeypatch.setattr(queue, "wait", wait)
+    await Consumer(queue, tasks_of(Notes()))._sleep(seconds)
+    assert waited == waits
