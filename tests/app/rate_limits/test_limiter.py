@@ -227,3 +227,19 @@ async def test_local_counts_are_bounded_by_the_oldest(redis: Redis, monkeypatch:
 
     assert [decide(subject) for subject in ("ada", "eve", "ada", "eve")] == [True, True, False, False]
     assert [decide(subject) for subject in ("bob", "eve", "ada")] == [True, False, True]
+
+
+async def test_rejection_is_remembered_only_after_redis_rejected_a_request(redis: Redis) -> None:
+    limiter, rule = Limiter(redis), ((EXACT, "ada"),)
+    assert await allowed(limiter, EXACT, EXACT.limit) == EXACT.limit
+    decisions = [await limiter.decide(rule) for _ in range(2)]
+    assert [decision.mode for decision in decisions] == [DecisionMode.REMOTE, DecisionMode.LEASED]
+
+
+@pytest.mark.parametrize(("full_at", "reset"), [(10.5, 0.5), (12.0, 2.0), (10.0, 0.0), (9.0, 0.0)])
+def test_reset_of_a_local_decision_is_the_time_until_the_bucket_is_full(full_at: float, reset: float) -> None:
+    limiter = Limiter(Redis(), clock=lambda: 10.0)
+    bucket = limiter._bucket(LEASED.name, "ada")
+    bucket.tokens, bucket.tokens_left, bucket.lease_expires_at, bucket.full_at = 3, 5, 20.0, full_at
+    decision = limiter.decide_locally(((LEASED, "ada"),))
+    assert decision == Decision(True, DecisionMode.LEASED, LEASED, remaining=7, reset=reset)

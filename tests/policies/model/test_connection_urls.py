@@ -53,5 +53,9 @@ def test_comments_and_namespaces_are_left_out() -> None:
     assert list(urls_in(text)) == ["http://f"]
 
 
+def test_urls_of_a_document_type_are_left_out() -> None:
+    assert list(urls_in('<!DOCTYPE x SYSTEM "http://a/x.dtd"> <y url="http://b"/>')) == ["http://b"]
+
+
 def test_options_of_a_shell_line_are_not_comments() -> None:
     assert list(urls_in("app\n  --url=http://f\n")) == ["http://f"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from policies.model.pods import pod_templates, sources_of
-from policies.model.property_tree import Node
+from policies.model.property_tree import UNKNOWN, Node
 from policies.model.stack import Resource, objects_of
 
 SPEC = {"containers": [{"name": "c", "image": "i"}]}
@@ -81,3 +81,17 @@ def test_search_in_a_custom_resource_is_bounded_in_values(values: int, found: in
     item = resource("example.com/v1:Task", props)
     [owner] = objects_of(item)
     assert len(sources_of(item, owner).unevaluated) == found
+
+
+def test_kinds_that_create_no_pods_are_not_searched() -> None:
+    props = {"spec": {"rules": [{"generate": {"data": {"template": {"spec": SPEC}}}}]}}
+    assert len(pod_templates(resource("example.com/v1:Policy", props))) == 1
+    assert pod_templates(resource("kyverno.io/v1:Policy", props)) == []
+
+
+@pytest.mark.parametrize(("key", "noted"), [("template", True), ("strategy", False)])
+def test_unknown_template_of_a_custom_resource_is_noted(key: str, noted: bool) -> None:
+    item = resource("argoproj.io/v1alpha1:Rollout", {"spec": {key: UNKNOWN}})
+    with item.node.track_unknowns() as unknown:
+        assert pod_templates(item) == []
+    assert bool(unknown) is noted
