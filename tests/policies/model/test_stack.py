@@ -83,6 +83,19 @@ def test_object_declared_twice_in_one_file_replaces_itself() -> None:
     assert sizes(pod(1, ""), pod(2, "")) == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "count"), [("a", "b", 2), ("a", "a", 1), ("default", None, 1), ("a", None, 2)]
+)
+def test_objects_of_one_name_in_one_file_are_distinguished_by_namespace(
+    first: str | None, second: str | None, count: int
+) -> None:
+    pods = [
+        resource("core/v1:Pod", {"metadata": {"name": "x", "namespace": namespace}}, source="a.yaml")
+        for namespace in (first, second)
+    ]
+    assert len(Stack.of(pods).of_kind("Pod")) == count
+
+
 def test_objects_are_found_by_namespace() -> None:
     other = declared("core/v1:Pod", name="b", metadata={"namespace": "m"})
     unknown = declared("core/v1:Pod", name="c", metadata={"namespace": UNKNOWN})

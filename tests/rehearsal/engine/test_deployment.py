@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.conftest import Stack, messages
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 CHAIN = """
@@ -38,3 +38,16 @@ def test_an_interrupt_waits_for_steps_in_progress_and_starts_no_more(stack: Stac
     cloud.before.clear()
     stack.up()
     stack.consistent()
+
+
+def test_alias_of_a_resource_that_was_not_recorded_has_no_effect(stack: Stack) -> None:
+    stack.up('Thing("a")\nThing("b", ResourceOptions(aliases=[Alias(name="a"), Alias(name="b")]))\n')
+    assert stack.names() == {"a", "b"}
+    assert not stack.up().changed
+    stack.consistent()
+
+
+def test_alias_of_a_recorded_resource_that_is_declared_is_an_error(stack: Stack) -> None:
+    stack.up('Thing("a")\n')
+    result = stack.update('Thing("a")\nThing("b", ResourceOptions(aliases=[Alias(name="a")]))\n')
+    assert "two resources cannot be the same one" in messages(result)[0]

@@ -62,6 +62,26 @@ def test_delete_before_replace_is_an_option(stack: Stack, cloud: Cloud) -> None:
     stack.consistent()
 
 
+@pytest.mark.parametrize(
+    ("fixed", "calls"),
+    [(1, [("Delete", "a"), ("Create", "a")]), (2, [("Create", "a"), ("Delete", "a")])],
+    ids=["unchanged", "replaced anyway"],
+)
+def test_resource_whose_provider_is_another_one_is_deleted_before_it_is_created(
+    stack: Stack, cloud: Cloud, fixed: int, calls: list[tuple[str, str]]
+) -> None:
+    program = """
+        p = Provider("p", fixed={p})
+        q = Provider("q", fixed={q})
+        Thing("a", ResourceOptions(provider={provider}), fixed={n})
+    """
+    stack.up(program.format(p=1, q=2, provider="p", n=1))
+    result = stack.up(program.format(p=1, q=2, provider="q", n=fixed))
+    assert ops(result) == {"a": Op.REPLACE}
+    assert cloud.calls("Create", "Delete") == calls
+    stack.consistent()
+
+
 def test_a_protected_resource_is_not_replaced(stack: Stack, cloud: Cloud) -> None:
     program = 'Thing("a", ResourceOptions(protect=True), fixed={n})\n'
     stack.up(program.format(n=1))

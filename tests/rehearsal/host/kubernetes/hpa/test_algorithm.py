@@ -236,6 +236,14 @@ def test_unreadable_scale_is_a_condition() -> None:
     assert condition(state, "AbleToScale") == ("False", "FailedGetScale")
 
 
+def test_last_replica_is_removed_by_a_shared_metric() -> None:
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    state = AutoscalerState()
+    given = spec(QUEUE, low=0, behavior=behavior)
+    assert reconcile(given, state, observed(1, ExternalReadings([0])), 0.0).desired == 0
+    assert condition(state, "ScaledToZero") == ("True", "ScaledToZero")
+
+
 def test_only_a_shared_metric_scales_to_zero_by_itself() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     state = AutoscalerState()
@@ -253,9 +261,14 @@ def test_raised_minimum_ends_the_scale_to_zero() -> None:
         given = spec(QUEUE, low=low, behavior=behavior)
         found = reconcile(given, copy.deepcopy(state), observed(0, ExternalReadings([10_000])), 15.0)
         assert found.desired == desired
-    assert reconcile(
-        spec(QUEUE, low=2, behavior=behavior), state, observed(0, ExternalReadings([0])), 15.0
-    ).reason == ("Current number of replicas below Spec.MinReplicas")
+    for low in (1, 2):
+        found = reconcile(
+            spec(QUEUE, low=low, behavior=behavior),
+            copy.deepcopy(state),
+            observed(0, ExternalReadings([0])),
+            15.0,
+        )
+        assert (found.desired, found.reason) == (low, "Current number of replicas below Spec.MinReplicas")
 
 
 def test_error_of_an_invalid_metric_is_reported_beside_the_decision() -> None:

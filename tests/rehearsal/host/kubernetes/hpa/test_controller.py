@@ -103,8 +103,9 @@ async def test_missing_target_is_a_condition(tmp_path: Path) -> None:
     await run_until(found, lambda: synced(found))
     [status] = found.status()
     assert (status.current, status.desired) == (0, 0)
-    conditions = {item["type"]: (item["status"], item["reason"]) for item in status.conditions}
-    assert conditions["AbleToScale"] == ("False", "FailedGetScale")
+    condition = next(item for item in status.conditions if item["type"] == "AbleToScale")
+    assert (condition["status"], condition["reason"]) == ("False", "FailedGetScale")
+    assert 'deployments/scale.apps "other" not found' in condition["message"]
 
 
 async def test_status_shows_bounds_and_replicas(tmp_path: Path) -> None:

@@ -291,4 +291,5 @@ def test_sums_of_series_may_be_negative_for_a_value_and_not_for_an_average() -> 
     assert (sum_for_value([1, 2]), sum_for_value([-5, 3]), sum_for_value([MAX_INT64, -1, 1])) == (
         3, -2, MAX_INT64,
     )  # fmt: skip
+    assert sum_for_value([MAX_INT64 - 1, 1, -5]) == MAX_INT64 - 5, "the maximum itself is not an overflow"
     assert (sum_for_average([1, 2]), sum_for_average([0]), sum_for_average([-1])) == (3, 0, MAX_INT64)

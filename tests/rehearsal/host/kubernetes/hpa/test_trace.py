@@ -200,6 +200,14 @@ def test_shared_readings_are_recorded(reading: Reading, recorded: dict[str, Any]
     assert found["ambiguous"] is False
 
 
+@pytest.mark.parametrize(("autoscalers", "ambiguous"), [(0, False), (1, False), (2, True)])
+def test_pods_of_several_autoscalers_are_recorded_as_ambiguous(autoscalers: int, ambiguous: bool) -> None:
+    spec = AutoscalerSpec.parse(SPEC)
+    selecting = [("a", "n"), ("b", "n")][:autoscalers]
+    observed = Observation(Scale(1, 1), [], [UnavailableMetric("down")], selecting)
+    assert recorded_step(spec, observed, 0.0)["ambiguous"] is ambiguous
+
+
 def test_keys_of_readings() -> None:
     container = {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "main"}}
     assert reading_key(container) == "cpu/main"
