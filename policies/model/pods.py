@@ -39,6 +39,8 @@ _NO_CONTAINERS: Final = frozenset(
 )  # fmt: skip
 # Type tokens of objects that may create pods. Patch resources are partial; the server validates them.
 POD_TYPES: Final = r"kubernetes:.*(?<!Patch)"
+# The key of documentation in ConfigMaps of Knative and KServe, which no program reads.
+DOCUMENTATION: Final = "_example"
 CONTAINER_FIELDS: Final = ("initContainers", "containers", "ephemeralContainers")
 # Fields that distinguish a container from any other object with an image.
 _CONTAINER_MARKS: Final = frozenset(
@@ -196,7 +198,7 @@ def list_unevaluated(resource: Resource) -> None:
     for item in objects_of(resource):
         for path in sources_of(resource, item).unevaluated[:_MAX_LISTED]:
             item.node.at(*path).mark_unevaluated(
-                f"is a container of {item.label}, a kind whose pods are not known here"
+                f"is a container of {item.label}, a kind whose pods are unknown"
             )
 
 

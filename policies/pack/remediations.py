@@ -43,7 +43,7 @@ def without_token(resource: Resource, _: Settings) -> Fields | None:
     return _in_pod(resource, edit)
 
 
-def labelled(resource: Resource, settings: Settings) -> Fields | None:
+def with_labels(resource: Resource, settings: Settings) -> Fields | None:
     """Add the configured labels that are missing."""
     return _at(resource.node.raw, ("metadata", "labels"), lambda found: _completed(found, settings["labels"]))
 

@@ -20,15 +20,23 @@ from policies.model.credentials.commands import (
     sets_password,
     subcommand_passwords,
 )
-from policies.model.credentials.names import is_code, is_reference, names_secret
+from policies.model.credentials.names import (
+    describes_secret,
+    is_code,
+    is_reference,
+    may_set_secret,
+    sets_secret,
+)
 from policies.model.paths import Path
-from policies.model.pods import POD_TYPES, pod_templates, title
+from policies.model.pods import DOCUMENTATION, POD_TYPES, pod_templates, title
 from policies.model.property_tree import Finding, Node
 from policies.model.stack import Resource, objects_of
 from policies.pack.rule import Settings, rule
 
 CONCERN: Final = "plaintext-secrets"
 _TAGS: Final = ("SOC2:CC6.1", "CIS-GKE:5.4.1", "SEC1")
+# A value that is neither looked up elsewhere nor a placeholder.
+_WRITTEN: Final = r"(?![$*<{\[]|%[sv(]|x{4,}|\.{3}|(?:your|insert|replace)[_-])[^\s&;,\"'@/<>{}$]{3,200}"
 # Patterns of secret values, with the name that a finding uses. Findings never repeat the value.
 _SHAPES: Final = {
     "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
@@ -40,8 +48,23 @@ _SHAPES: Final = {
     "a Stripe key": re.compile(r"\b[rs]k_live_[0-9A-Za-z]{16,}\b"),
     "a JSON web token": re.compile(r"\beyJ[0-9A-Za-z_-]{8,}\.eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{8,}"),
     "a password in a URL": re.compile(
-        r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*:(?!\$|\*|%[sv(]|x{4,}@)[^\s/:@${}<>]+@", re.IGNORECASE
+        # A user may be an email address.
+        r"\b[a-z][a-z0-9+.-]*://[^\s/:@$]*(?:@[^\s/:@$]+)?:(?!\$|\*|%[sv(]|x{4,}@)[^\s/:@${}<>]+@",
+        re.IGNORECASE,
     ),
+    "a password in the options of a URL": re.compile(
+        rf"://[^\s\"'<>]{{0,300}}?[?&;](?:[\w.]{{0,40}}(?:password|passwd|pwd)|pass|secret|token|access_token"
+        rf"|api_?key|client_secret|sig)={_WRITTEN}",
+        re.IGNORECASE,
+    ),
+    # Oracle's ``user/password@//host:port/service``, alone and behind the prefix of its drivers.
+    "a password of Oracle": re.compile(
+        rf"(?:\bjdbc:oracle:\w{{1,10}}:|\b(?:sqlplus|sqlldr|expdp|impdp|rman)\s(?:[^\n;|&]{{0,200}}\s)?"
+        rf"(?:userid=|target\s)?)[\w$#.-]{{1,128}}/{_WRITTEN}@"
+        rf"|(?:^|[\s\"'=])[a-z][\w$#]{{0,127}}/{_WRITTEN}@//[\w.-]",
+        re.IGNORECASE,
+    ),
+    "a token in a URL": re.compile(r"\bnats://(?![$*<%{])[^\s/:@$<{,]{8,}@", re.IGNORECASE),
     "a password in a data source name": re.compile(
         r"[^\s:/@\"']:(?![$*<%{])[^\s@${}<>\"']+@(?:tcp|udp|unix)\("
     ),
@@ -54,7 +77,15 @@ _SHAPES: Final = {
     "a Slack webhook": re.compile(r"\bhooks\.slack\.com/services/T[0-9A-Z]+/B[0-9A-Z]+/[0-9A-Za-z]{16,}"),
     "an Azure access key": re.compile(r"\b(?:AccountKey|SharedAccessKey)\s*=\s*[0-9A-Za-z+/]{20,}"),
     "an authorization header": re.compile(
-        r"\bauthorization:\s*(?:basic|bearer|token)\s+[0-9A-Za-z+/_.=~-]{16,}", re.IGNORECASE
+        r"\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:api-?key|bearer|token)(?:\s+|%20)"
+        r"[0-9A-Za-z+/_.=~:-]{16,}|basic(?:\s+|%20)"
+        # Base64 and not a word: a digit, or an upper-case letter behind a lower-case one.
+        r"(?-i:(?=[0-9A-Za-z+/]{0,200}(?:[0-9+/=]|[a-z][A-Z])))[0-9A-Za-z+/]{8,}={0,2}(?![0-9A-Za-z+/_{(-]))",
+        re.IGNORECASE,
+    ),
+    "an API key in a header": re.compile(
+        r"\bx-(?:api-key|(?:access|api|auth|vault)-token)[\"']?\s*[:=]\s*[\"']?(?=[a-z_./+=-]{0,200}[0-9])[0-9a-z_./+=-]{16,}",
+        re.IGNORECASE,
     ),
     "a registry password": re.compile(r'"auths"\s*:[^\0]{0,200}?"(?:auth|password)"\s*:\s*"[^"$<{]{4,}"'),
 }
@@ -76,7 +107,7 @@ _CARRIERS: Final = re.compile(
 )
 
 
-def recognised(text: str) -> str | None:
+def recognized(text: str) -> str | None:
     """Return the kind of secret that `text` contains, for a message; None if it contains none."""
     # Most texts have no marker, and one expression over all markers is much cheaper than each pattern.
     if _ANY_MARK.search(text):
@@ -90,8 +121,8 @@ def recognised(text: str) -> str | None:
     return None
 
 
-def _may_be_recognised(text: str) -> bool:
-    """Whether any part of `text` may be :func:`recognised`."""
+def _may_be_recognized(text: str) -> bool:
+    """Whether any part of `text` may be :func:`recognized`."""
     # URLs are frequent; only those with a user name can contain a password.
     if any(mark in text for mark in _RARE_MARKS) or _LINK_WITH_USER.search(text):
         return True
@@ -110,6 +141,9 @@ _MARKS: Final = {
     "a Stripe key": ("_live_",),
     "a JSON web token": ("eyJ",),
     "a password in a URL": ("://",),
+    "a password in the options of a URL": ("://",),
+    "a password of Oracle": ("oracle:", "@//", "sqlplus", "sqlldr", "expdp", "impdp", "rman "),
+    "a token in a URL": ("nats://",),
     "a password in a data source name": ("@tcp(", "@udp(", "@unix("),
     "a GitLab token": ("glpat-",),
     "an OpenAI or Anthropic key": ("sk-",),
@@ -119,12 +153,17 @@ _MARKS: Final = {
     "a DigitalOcean token": ("_v1_",),
     "a Slack webhook": ("hooks.slack.com",),
     "an Azure access key": ("AccountKey", "SharedAccessKey"),
-    "an authorization header": ("uthorization:", "UTHORIZATION:"),
+    "an authorization header": ("uthorization", "UTHORIZATION"),
+    "an API key in a header": tuple(
+        spelling
+        for name in ("x-api-key", "x-access-token", "x-api-token", "x-auth-token", "x-vault-token")
+        for spelling in (name, name.title(), name.upper(), name.title().replace("Api", "API"))
+    ),
     "a registry password": ('"auths"',),
 }
 _ANY_MARK: Final = re.compile("|".join(re.escape(mark) for marks in _MARKS.values() for mark in marks))
 _RARE_MARKS: Final = tuple(mark for marks in _MARKS.values() for mark in marks if mark != "://")
-_LINK_WITH_USER: Final = re.compile(r"://[^\s/]*@")
+_LINK_WITH_USER: Final = re.compile(r"://[^\s/]*@|://\S{0,300}?[?&;][\w.]{2,60}=")
 _PASSWORD_SET: Final = re.compile(r"(?:password|pwd)\s*=")
 
 
@@ -142,11 +181,11 @@ def no_secret_values(resource: Resource, _: Settings) -> Iterator[Finding]:
         return
     # Most resources have no such text, and one search over all texts is much cheaper than one in each.
     texts = list(_texts(resource.node.raw))
-    if not _may_be_recognised("\0".join(texts)) or not any(map(recognised, texts)):
+    if not _may_be_recognized("\0".join(texts)) or not any(map(recognized, texts)):
         return
     # Unknown values are left out: only literal ones can be plain text.
     for text, path in _written(resource.node):
-        kind = recognised(text)
+        kind = recognized(text)
         if kind is not None:
             yield Finding(f"looks like {kind}", path, resource.urn)
 
@@ -197,16 +236,19 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
         for container in pod.containers():
             for variable in container["env"].items():
                 name = variable["name"].text()
-                if names_secret(name) and _is_written(variable["value"]):
-                    yield variable["value"].finding(f"{title(container)} has {name} in plain text")
-                elif variable["value"].present and sets_password(variable["value"].text()):
-                    yield variable["value"].finding(
-                        f"{title(container)} sets a password of a database in {name} in plain text"
-                    )
+                value = variable["value"]
+                if _sets(name, value):
+                    yield value.finding(f"{title(container)} has {name} in plain text")
+                elif value.present:
+                    yield from _secret_options(container, name, value)
             yield from _secret_arguments(container)
     for item in objects_of(resource):
+        if item.group == "kustomize.config.k8s.io":
+            yield from _generated(item.node)
         if item.kind == "ConfigMap":
             for key, value in item.node["data"].entries():
+                if key == DOCUMENTATION:
+                    continue
                 if sets_password(value.text()):
                     yield value.finding("the ConfigMap sets a password of a database in plain text")
                 if _is_script(key, value.text()):
@@ -215,8 +257,35 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
                     yield value.finding(f"the ConfigMap contains {found} in plain text")
                 elif "\n" in value.text().strip() or key.lower().endswith(".json"):
                     yield from secret_lines(key, value)
-                elif names_secret(key) and _is_written(value):
+                elif _sets(key, value):
                     yield value.finding("the ConfigMap contains a credential")
+                elif not recognized(value.text()):
+                    for name in sorted(assigned(value.text())):
+                        yield value.finding(f"the ConfigMap contains a credential: {name}")
+
+
+def _generated(kustomization: Node) -> Iterator[Finding]:
+    """Yield the literals of generators that set a credential; of a Secret, any value may be one."""
+    for key in ("secretGenerator", "configMapGenerator"):
+        for generator in kustomization[key].items():
+            for literal in generator["literals"].items():
+                name, equals, text = literal.text().partition("=")
+                text = text.strip("\"'")
+                secret = sets_secret(name, text) or (
+                    key == "secretGenerator" and not (is_reference(text) or describes_secret(name))
+                )
+                if equals and secret:
+                    yield literal.finding(f"the {key} has {name} in plain text")
+
+
+def _secret_options(container: Node, name: str, value: Node) -> Iterator[Finding]:
+    """Yield the credentials in the text of a variable, such as ``-Dtoken=x`` in JAVA_OPTS."""
+    text = value.text()
+    if sets_password(text):
+        yield value.finding(f"{title(container)} sets a password of a database in {name} in plain text")
+    elif not recognized(text):  # those are reported by no-secret-values
+        for option in sorted(assigned(text)):
+            yield value.finding(f"{title(container)} has {option} in {name} in plain text")
 
 
 # A setting in a file: ``name = value``, ``name: value`` or ``export NAME=value``.
@@ -271,7 +340,7 @@ def _has_secret(pattern: re.Pattern[str], text: str) -> bool:
 
 def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     """Yield the settings with a secret in a configuration file of a ConfigMap."""
-    if not _CONFIG_FILE.search(key):
+    if not _CONFIG_FILE.search(key) or key == "nsswitch.conf":  # its passwd names a database of users
         return
     whole = value.text()
     if key.lower().endswith(".json"):
@@ -280,7 +349,7 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     text = whole[:_MAX_FILE]
     for found in (*_SETTING.finditer(text), *_DIRECTIVE.finditer(text)):
         setting = found["value"].rstrip(" \t\r,;").strip("\"'")
-        if names_secret(found["name"]) and not is_code(found["name"], setting):
+        if sets_secret(found["name"], setting) and not is_code(found["name"], setting):
             line = text.count("\n", 0, found.start("name")) + 1
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
 
@@ -303,9 +372,11 @@ def _json_settings(text: str, value: Node) -> Iterator[Finding]:
             for name, inner in item.items():
                 if isinstance(inner, (dict, list)):
                     waiting.append(inner)
-                elif not (isinstance(inner, str) and _MEMBER.fullmatch(name)):
-                    continue
-                elif names_secret(name) and not is_code(name, inner):
+                texts = inner if isinstance(inner, list) else [inner]
+                if _MEMBER.fullmatch(name) and any(
+                    isinstance(text, str) and sets_secret(name, text) and not is_code(name, text)
+                    for text in texts
+                ):
                     yield value.finding(f"the ConfigMap contains a credential: {name}")
 
 
@@ -343,13 +414,13 @@ def _secret_arguments(container: Node) -> Iterator[Finding]:
         words = list(command.items())
         for argument in words:
             text = argument.text()
-            if flag and text and not text.startswith("-") and _is_written(argument):
+            if flag and text and not text.startswith("-") and _sets(flag, argument):
                 yield argument.finding(f"{title(container)} has {flag} in plain text")
             flag = ""
             alone, given = _FLAG.fullmatch(text), _ARGUMENT.fullmatch(text)
-            if alone is not None and names_secret(alone["name"]):
+            if alone is not None and may_set_secret(alone["name"]):
                 flag = alone["name"]
-            elif given is not None and names_secret(given["name"]) and not is_reference(given["value"]):
+            elif given is not None and sets_secret(given["name"], given["value"].strip("\"'")):
                 yield argument.finding(f"{title(container)} has {given['name']} in plain text")
             else:
                 for name in sorted(assigned(text)):
@@ -384,11 +455,11 @@ def _acl_arguments(container: Node, words: Iterable[Node]) -> Iterator[Finding]:
 _PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 
 
-def _is_written(value: Node) -> bool:
-    """Whether a value is a literal secret, not a reference to one."""
+def _sets(name: str, value: Node) -> bool:
+    """Whether a variable or option of this name has a literal credential as its value."""
     if not value.present or not value.known() or isinstance(value.raw, bool):
         return False
-    return not is_reference(str(value.raw))
+    return sets_secret(name, str(value.raw))
 
 
 @rule(

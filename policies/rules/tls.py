@@ -10,7 +10,7 @@ from typing import Final
 from pulumi_policy import Severity
 
 from policies.model.connection_urls import urls_in, weakness
-from policies.model.pods import POD_TYPES, pod_templates
+from policies.model.pods import DOCUMENTATION, POD_TYPES, pod_templates
 from policies.model.property_tree import Finding, Node
 from policies.model.stack import Object, Resource, Stack, objects_of
 from policies.pack.rule import Settings, rule
@@ -496,7 +496,9 @@ def urls(resource: Resource, settings: Settings) -> Iterator[Finding]:
         if item.kind in ("ConfigMap", "Secret"):
             for part in ("data", "stringData"):
                 encoded = item.kind == "Secret" and part == "data"
-                for _, value in item.node[part].entries():
+                for key, value in item.node[part].entries():
+                    if key == DOCUMENTATION:
+                        continue
                     yield from _weak(value, allowed, _decoded(value.raw) if encoded else None)
     for pod in pod_templates(resource):
         for container in pod.containers():

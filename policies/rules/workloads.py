@@ -20,7 +20,7 @@ from policies.model.pods import (
 from policies.model.property_tree import Finding, Node
 from policies.model.quantities import parse
 from policies.model.stack import Resource, objects_of
-from policies.pack.remediations import labelled, without_token
+from policies.pack.remediations import with_labels, without_token
 from policies.pack.rule import Settings, rule
 
 CONCERN: Final = "workloads"
@@ -197,7 +197,7 @@ def service_account_token(resource: Resource, settings: Settings) -> Iterator[Fi
             yield flag.finding("must be false: these pods do not use the API server")
 
 
-_LABELLED: Final = (
+_LABELED: Final = (
     r"kubernetes:(core|apps|batch|policy|autoscaling|networking\.k8s\.io)/\w+:"
     r"(Namespace|Pod|Deployment|StatefulSet|DaemonSet|Job|CronJob|Service|ConfigMap|PodDisruptionBudget|"
     r"HorizontalPodAutoscaler|NetworkPolicy|ServiceAccount|ResourceQuota|LimitRange)"
@@ -208,7 +208,7 @@ _LABELLED: Final = (
     "labels",
     "Objects must carry the platform's labels. Cost reports and cleanup cannot find them otherwise.",
     concern=CONCERN,
-    types=_LABELLED,
+    types=_LABELED,
     remediation="Add the labels that the policy's configuration names; they can be added by remediation.",
     severity=Severity.LOW,
     tags=("SOC2:CC6.1",),
@@ -221,7 +221,7 @@ _LABELLED: Final = (
         }
     },
     platform_specific=True,
-    remedy=labelled,
+    remedy=with_labels,
 )
 def labels(resource: Resource, settings: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from policies.model.credentials.names import is_code, is_reference, names_secret
+from policies.model.credentials.names import is_code, is_reference, sets_secret
 
 MAX_COMMAND: Final = 20_000  # characters
 _MAX_FILE: Final = 200_000
@@ -193,10 +193,13 @@ _OPTION: Final = re.compile(
 
 def assigned(command: str) -> set[str]:
     """Return the names that a command line sets to a secret."""
+    if "=" not in command and "-" not in command:
+        return set()
     text = command[:MAX_COMMAND]
     return {
         found["name"]
         for pattern in (_ASSIGNMENT, _OPTION)
         for found in pattern.finditer(text)
-        if names_secret(found["name"]) and not is_code(found["name"], found["value"].strip("\"'"))
+        if sets_secret(found["name"], value := found["value"].strip("\"'"))
+        and not is_code(found["name"], value)
     }

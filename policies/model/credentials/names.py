@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Final
 
@@ -17,9 +18,37 @@ _NAME: Final = re.compile(
     r"|(?:^|_)(?:API|APP|APPLICATION|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPT|CRYPTO|DATA|DEPLOY"
     r"|CONSUMER|DECRYPT|DECRYPTION|ENCRYPT|ENCRYPTION|FERNET|HASH|HMAC|INGEST|INTEGRATION|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RAILS_MASTER|ROOT|RSA|SECRET|SERVER"
     r"|SERVICE_ACCOUNT|SESSION|SHARED|SIGNATURE|SIGNING|SSH|SSL|STORAGE|STRIPE|SUBSCRIPTION|TLS|UNSEAL|VAULT"
-    r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)",
+    r"|WEBHOOK|WIREGUARD|WRITE)_?KEY(?:$|_)"
+    # Lists of credentials.
+    r"|(?:^|_)(?:TOKENS|CREDENTIALS|(?:API|APP|CLIENT|COOKIE|HMAC|JWT|OAUTH|SESSION|SHARED|SIGNING|WEBHOOK)_?SECRETS"
+    r"|(?:API|APP|ACCESS|ACCOUNT|ADMIN|AES|AUTH|CIPHER|CLIENT|COOKIE|CRYPTO|DECRYPTION|DEPLOY|ENCRYPTION|FERNET"
+    r"|HMAC|JWT|LICENSE|MASTER|PRIVATE|PRE_?SHARED|RSA|SECRET|SESSION|SHARED|SIGNATURE|SIGNING|STORAGE|STRIPE"
+    r"|UNSEAL|VAULT|WEBHOOK|WIREGUARD)_?KEYS)$",
     re.IGNORECASE,
 )
+# Numbers and units of text, which are also called tokens.
+_COUNTED: Final = re.compile(
+    r"(?:^|_)(?:MAX|MIN|NUM|NUMBER_OF|TOTAL|NEW|INPUT|OUTPUT|PROMPT|COMPLETION|CONTEXT|STOP|SPECIAL|USED|CACHED"
+    r"|REASONING|BUDGET|CHUNK|BATCHED|PER_\w+)_TOKENS$",
+    re.IGNORECASE,
+)
+_NUMBER: Final = re.compile(r"\s*[0-9][0-9_.,kKmM]*\s*")
+# Names whose values hold a credential only in one of the forms below.
+_AUTHORIZATION: Final = re.compile(
+    r"(?:^|_)(?:(?:BASIC|HTTP)?_?AUTH(?:ORIZATION)?|USER_?PASS|HTPASSWD)"
+    r"(?:_?(?:HEADERS?|VALUE|STRING|CREDENTIALS?|USERS?))?$",
+    re.IGNORECASE,
+)
+# The value of an Authorization header (RFC 9110, section 11.6.2), with or without the name of the header.
+_HEADER_VALUE: Final = re.compile(
+    r"\s*(?:authorization\s*[:=]\s*)?(?:api-?key|basic|bearer|bot|digest|splunk|token)(?:\s+|%20)"
+    r"(?!(?:auth|authentication|authorization|credentials?|token)\s*$)(?P<value>\S{4,})\s*",
+    re.IGNORECASE,
+)
+# ``user:password``; not ``host:port``, an image or a URL.
+_PAIR: Final = re.compile(r"\s*(?P<user>[^\s:/,=]{1,100}):(?!//)(?P<value>[^\s:/@]{3,200})\s*")
+_USER: Final = re.compile(r"[\w-]+")
+_ONLY_PAIRS: Final = re.compile(r"BASIC|HTTP[_.-]|USER|HTPASSWD", re.IGNORECASE)
 # Suffixes of variables that contain only the location, kind or use of a secret.
 _POINTER: Final = re.compile(
     r"_(?:FILE|FILES|FILENAME|DIR|DIRECTORY|PATH|NAME|NAMES|ID|IDS|URL|URI|HOST|PORT|TTL|SECONDS|MINUTES|DAYS"
@@ -30,7 +59,7 @@ _POINTER: Final = re.compile(
     r"|MOUNT|LABELS?|ANNOTATIONS?|SCHEDULE|CRON|EXPIRES|EXPIRE|EXPIRES_(?:IN|AT|AFTER)|AGE|LIFESPAN|HOURS|WEEKS|MS"
     r"|MILLIS|PERIOD|WINDOW|HASHER|ENCODER|ALG|ALGO|(?<!ERLANG_)COOKIE|THROUGH|METHOD|POST|API|DOMAIN|GROUP|ROLE"
     r"|TABLE|BUCKET|TOPIC|QUEUE|STRATEGY|STRENGTH|REGEX|PATTERN|TEMPLATE|PLACEHOLDER|HINT|PROMPT|MESSAGE|STATUS"
-    r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
+    r"|KIND|CHARS|CHARSET|CHARACTERS|PARAM|PARAMETER|QUERY|ENV|ENV_VAR|VARIABLE|REVIEWER|REQUEST|RESPONSE|COMMAND|SCRIPT)$"
     r"|^(?:ALLOW|DISABLE|ENABLE|HAS|IS|NO|REQUIRE|SKIP|USE|SHOW|HIDE|CHECK|VALIDATE|RESET)_"
     # Options that take the name of a Secret, as those of cert-manager.
     r"|(?:^|_)(?:CA|CERT|CERTIFICATE|SERVING|TLS|SSL|PULL)_SECRETS?$"
@@ -42,7 +71,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # boundary between the wor
 _EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
 # Values that refer to a secret, or that are not usable as one.
 _REFERENCE: Final = re.compile(
-    r"\s*(?:\$[({\w].*|`.*|\{\{.*|%\{?\w.*|<[^>]*>"
+    r"\s*(?:\${1,2}[({\w].*|`.*|\{\{.*|%\{?\w.*|<[^>]*>"
     r"|(?:true|false|yes|no|on|off|null|none|nil|enabled|disabled|optional|required|[0-9]{1,4})"
     r"|/[\w./@-]+|\.{1,2}/[\w./@-]+|file:.*|[\w.+-]+://(?![^/@]*:[^/@]*@).*|(?:op|ref\+|vault:|arn:|sm:|secretref:).*"
     r"|(?:[0-9]{1,9}(?:ns|us|ms|s|m|h|d|w|y)){1,6}|\*{3,}|x{4,}|redacted|[A-Za-z]:\\.*"
@@ -60,10 +89,60 @@ def is_reference(value: str) -> bool:
     return not value.strip(" \t\r\n\"'") or bool(_REFERENCE.fullmatch(value) or _EXPANSION.search(value))
 
 
+# Manifests repeat few names.
+@functools.lru_cache(maxsize=8192)
 def names_secret(name: str) -> bool:
     """Whether a variable, option or setting of this name holds a credential."""
     spelt = _spelt(name)
-    return _NAME.search(spelt) is not None and _POINTER.search(spelt) is None
+    return (
+        _NAME.search(spelt) is not None and _POINTER.search(spelt) is None and _COUNTED.search(spelt) is None
+    )
+
+
+def sets_secret(name: str, value: str) -> bool:
+    """Whether a variable, option or setting of this name and value holds a literal credential."""
+    if names_secret(name):
+        counted = name.upper().endswith("TOKENS") and _NUMBER.fullmatch(value)
+        placeholder = value == name and value.isupper()
+        return not (counted or placeholder or is_reference(value))
+    return sets_authorization(name, value)
+
+
+def describes_secret(name: str) -> bool:
+    """Whether a key of a Secret holds a user, an identifier or another value that is not a credential."""
+    return _PUBLIC.fullmatch(name) is not None or _POINTER.search(_spelt(name)) is not None
+
+
+_PUBLIC: Final = re.compile(
+    r"(?:.*[_.-])?(?:user|username|login|name|email|host|hostname|port|url|uri|endpoint|database|region|namespace"
+    r"|ca\.crt|tls\.crt)",
+    re.IGNORECASE,
+)
+
+
+def may_set_secret(name: str) -> bool:
+    """Whether a variable or option of this name holds a credential, depending on its value."""
+    return names_secret(name) or _names_authorization(name)
+
+
+@functools.lru_cache(maxsize=8192)
+def _names_authorization(name: str) -> bool:
+    return _AUTHORIZATION.search(_spelt(name)) is not None
+
+
+def sets_authorization(name: str, value: str) -> bool:
+    """Whether a name such as AUTHORIZATION or BASIC_AUTH has the value of a header, or ``user:password``."""
+    if not _names_authorization(name):
+        return False
+    found = _HEADER_VALUE.fullmatch(value)
+    if found is None:
+        found = _PAIR.fullmatch(value)
+        # Elsewhere it may be a port, or the name of a class.
+        if found is None or not (
+            _ONLY_PAIRS.search(name) or (_USER.fullmatch(found["user"]) and not found["value"].isdecimal())
+        ):
+            return False
+    return not is_reference(found["value"]) and not found["value"].startswith(("{", "<", "["))
 
 
 def _spelt(name: str) -> str:

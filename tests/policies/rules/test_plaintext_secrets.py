@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from policies.rules.plaintext_secrets import recognised
+from policies.rules.plaintext_secrets import recognized
 from tests.support.manifests import outcome, workload
 
 SECRET_NAMES = (
@@ -25,7 +25,7 @@ NO_SECRETS = (
     ("CSRF_TOKEN_COOKIE", "csrf"), ("API_TOKEN_USER", "bob"), ("VAULT_SECRET_ENGINE", "kv"),
     ("TOKEN_LIFESPAN", "1h30m"), ("COOKIE_SECRET_SOURCE", "file"), ("DB_PASSWORD", "C:\\secrets\\pw.txt"),
     ("MQTT_PASS_THROUGH", "all"), ("TOKEN_ENDPOINT_AUTH_METHOD", "client_secret_post"),
-    ("DB_PASSWORD", "***"),
+    ("DB_PASSWORD", "***"), ("HF_TOKEN", "HF_TOKEN"),
     ("SECRET_ROTATION_SCHEDULE", "0 0 * * *"), ("NEO4J_AUTH", "none"), ("PASSWORD", '""'), ("KEY_FILE", "a"),
     ("OAUTH_SECRET", "proxy-credentials"), ("IMAGE_PULL_SECRET", "registry"),
     ("PARTITION_KEY", "tenant"), ("STRIPE_PUBLISHABLE_KEY", "pk_live_a"), ("USE_PASSWORD", "sometimes"),
@@ -36,11 +36,22 @@ SHAPES = (
     "sk-proj-" + "a1B2" * 12, "npm_" + "a" * 36, "hvs." + "A" * 30, f"SG.{'a' * 22}.{'b' * 43}",
     "dop_v1_" + "a" * 64, "https://hooks.slack.com/services/T0/B0/" + "X" * 24,
     "Authorization: Bearer abcdef0123456789abcdef", '{"auths": {"r.example": {"auth": "dTpwYXNz"}}}',
-    "redis://:s3cret@h:6379", "postgres://u:p4ss@h/d",
+    "redis://:s3cret@h:6379", "postgres://u:p4ss@h/d", "smtp://me@a.example:s3cret@h:587", "sftp://u:p4ss@h/d",
+    "zookeeper://u:p4ss@h:2181", "nats://a1B2c3D4@h:4222", "jdbc:oracle:thin:scott/tiger@//h:1521/s",
+    "jdbc:oracle:thin:scott/tiger@h:1521:s", "sqlplus -s scott/tiger@//h:1521/s", "scott/tiger@//h:1521/s",
+    "jdbc:postgresql://h/d?user=u&password=p4ss", "jdbc:sqlserver://h;user=sa;password=p4ss",
+    "clickhouse://h:9000?username=u&password=p4ss", "https://h/hook?token=a1B2c3", "https://h/b?sv=1&sig=a1B2%3D",
+    "jdbc:mysql://h/d?trustCertificateKeyStorePassword=changeit", "Authorization: Basic dXNlcjpwYXNz",
+    '{"Authorization": "Bearer abcdef0123456789"}', "Authorization=Bearer%20abcdef0123456789",
+    "x-api-key=abcdef0123456789abcdef", "X-Vault-Token: abcdef0123456789",
 )  # fmt: skip
 NO_SHAPES = (
     "postgres://u:<password>@h/d", "postgres://u:%s@h/d", "postgres://u:****@h/d", "postgres://u:$(P)@h/d",
     "host=h user=u dbname=d", "u:$(P)@tcp(db:3306)/x", "Authorization: Bearer $TOKEN", "AccountKey=$(KEY)",
+    "jdbc:oracle:thin:@//h:1521/s", "jdbc:oracle:thin:scott/$(PW)@//h:1521/s", "sqlplus / as sysdba",
+    "jdbc:postgresql://h/d?user=u&password=$(PW)", "https://h/hook?token=<token>", "https://h/?pageToken=a1B2c3",
+    "registry/image@sha256:0123", "nats://$(TOKEN)@h:4222", "Authorization: Basic $(BASIC)",
+    "authorization: basic authentication", "X-Api-Key: $(KEY)", "Access-Control-Allow-Headers: x-api-key",
     "host=h password=$(P)", "https://host:8080/path@v2", "basic authentication is required here",
 )  # fmt: skip
 SECRET_LINES = (
@@ -71,7 +82,8 @@ SECRET_LINES = (
     ["sh", "-c", "mysql -e 'CREATE USER app IDENTIFIED BY '\\''s3cretX'\\'''"],
     ["mongosh", "--eval", "db.createUser({user: 'a', pwd: 's3cretX', roles: []})"],
     ["sh", "-c", "rabbitmqctl add_user app s3cretX"], ["sh", "-c", "keytool -list -storepass s3cretX"],
-    ["aws", "configure", "set", "aws_secret_access_key", "s3cretX"],
+    ["aws", "configure", "set", "aws_secret_access_key", "s3cretX"], ["--basic-auth=admin:s3cretX"],
+    ["app", "--basic-auth", "admin:s3cretX"], ["--auth-header=Bearer a1b2c3"],
 )  # fmt: skip
 PLAIN_LINES = (
     ["sh", "-c", "mysql --password=$MYSQL_PASSWORD"], ["sh", "-c", 'mysql --password="${MYSQL_PASSWORD}"'],
@@ -80,7 +92,8 @@ PLAIN_LINES = (
     ["python3", "-c", "connect(password=os.environ['P'])"], ["python3", "-c", "connect(password=password)"],
     ["--token-auth-file=/x"], ["--secret-name=foo"], ["--auth-token-webhook-cache-ttl=10s"],
     ["redis-server", "--requirepass", "$(REDIS_PASSWORD)"], ["sh", "-c", "app --token-file /run/t"],
-    ["mysqladmin", "ping", "-p$(MYSQL_PASSWORD)"], ["sh", "-c", 'mysql -uroot -p"$MYSQL_ROOT_PASSWORD" db'],
+    ["mysqladmin", "ping", "-p$(MYSQL_PASSWORD)"], ["sh", "-c", "mysql -p$$PASSWORD -e 'SELECT 1'"],
+    ["sh", "-c", 'mysql -uroot -p"$MYSQL_ROOT_PASSWORD" db'],
     ["mysql", "-u", "root", "-p", "db"], ["mkdir", "-pv", "/data/x"], ["sh", "-c", "mysql -uroot; mkdir -pv"],
     ["redis-cli", "-a", "$REDIS_PASSWORD"], ["mongosh", "-p", "$(MONGO_PASSWORD)"], ["server", "-psecret"],
     ["sh", "-c", 'curl -u "$USER:$PASS" https://h'], ["curl", "-u", "admin:", "https://h"],
@@ -103,6 +116,8 @@ PLAIN_LINES = (
     ["psql", "-c", "ALTER USER a PASSWORD ''"],
     ["sh", "-c", "mysql -e 'CREATE USER a IDENTIFIED BY '\\''${PW}'\\'''"],
     ["mongosh", "--eval", "db.createUser({user: 'a', pwd: process.env.PW})"],
+    ["--basic-auth=admin:$(PASSWORD)"], ["--basic-auth", "/run/users"], ["--auth", "none"],
+    ["--max-tokens=131072"],
 )  # fmt: skip
 
 
@@ -115,19 +130,45 @@ def test_variables_that_hold_a_secret_are_found(name: str) -> None:
     assert outcome(_variable(name, "hunter2Xy9AbCd"), "no-secret-variables").result == "found"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JAVA_OPTS", "-Xmx1g -Djavax.net.ssl.keyStorePassword=changeit"),
+        ("REDIS_ARGS", "--requirepass s3cretX"),
+        ("APP_ARGS", "--token=s3cretX"),
+        ("AUTH_HEADER", "Bearer a1b2c3"),
+        ("BASIC_AUTH", "admin:s3cretX"),
+    ],
+)
+def test_credentials_in_the_text_of_a_variable_are_found(name: str, value: str) -> None:
+    assert outcome(_variable(name, value), "no-secret-variables").result == "found"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JAVA_OPTS", "-Djavax.net.ssl.keyStorePassword=$(PASSWORD)"),
+        ("APP_ARGS", "--token-file=/run/token --max-tokens=131072"),
+        ("LOG_FORMAT", "user=%u token=%s"),
+    ],
+)
+def test_references_in_the_text_of_a_variable_pass(name: str, value: str) -> None:
+    assert outcome(_variable(name, value), "no-secret-variables").result == "clean"
+
+
 @pytest.mark.parametrize(("name", "value"), NO_SECRETS)
 def test_variables_that_only_refer_to_a_secret_pass(name: str, value: str) -> None:
     assert outcome(_variable(name, value), "no-secret-variables").result == "clean"
 
 
 @pytest.mark.parametrize("text", SHAPES)
-def test_secrets_are_recognised_by_their_shape(text: str) -> None:
-    assert recognised(text)
+def test_secrets_are_recognized_by_their_format(text: str) -> None:
+    assert recognized(text)
 
 
 @pytest.mark.parametrize("text", NO_SHAPES)
-def test_placeholders_are_not_recognised_as_secrets(text: str) -> None:
-    assert recognised(text) is None
+def test_placeholders_are_not_recognized_as_secrets(text: str) -> None:
+    assert recognized(text) is None
 
 
 @pytest.mark.parametrize("line", SECRET_LINES, ids=" ".join)
@@ -172,6 +213,13 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ("guide.txt", "a user > b\nuser names go here > there\n", "clean"),
         ("config.json", '{"db": [{"password": "s3cretX"}]}', "found"),
         ("config.json", '{"passwordFile": "/x",\n "password": "${PASSWORD}", "token": ""}', "clean"),
+        ("config.json", '{"tokens": ["s3cretX"], "max_tokens": 131072}', "found"),
+        ("config.json", '{"tokens": ["$TOKEN"], "maxTokens": "131072"}', "clean"),
+        ("JAVA_OPTS", "-Ddb.password=s3cretX", "found"),
+        ("BASIC_AUTH", "admin:s3cretX", "found"),
+        ("_example", "# Not used.\nAPI_KEY: s3cretX\n", "clean"),
+        ("nsswitch.conf", "passwd: files\ngroup: files\n", "clean"),
+        ("dex.yaml", "clients:\n- id: a\n  secretEnv: CLIENT_SECRET\n", "clean"),
         ("titles.json", '{"lines": {"wrong password": "sign-ins-refused"}}', "clean"),
         ("init.sh", "psql <<E\nCREATE USER a PASSWORD '$PASSWORD';\nE\n", "clean"),
         ("init.sh", "set -e\nmysql -uroot \\\n  -ps3cretX < a.sql\n", "found"),
@@ -196,4 +244,16 @@ def test_client_in_the_command_takes_its_password_from_the_arguments() -> None:
     text = workload(container="command: [mysqladmin]\nargs: [ping, -ps3cretX]")
     assert outcome(text, "no-secret-variables").findings == (
         'container "c" has the password of mysqladmin -p in plain text',
+    )
+
+
+def test_generators_of_kustomize_set_credentials() -> None:
+    text = (
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        "secretGenerator: [{name: a, literals: [user=app, client-id=app, other=$(VALUE), seed=s3cretX]}]\n"
+        "configMapGenerator: [{name: b, literals: [API_KEY=s3cretX, PORT=80]}]\n"
+    )
+    assert outcome(text, "no-secret-variables").findings == (
+        "the secretGenerator has seed in plain text",
+        "the configMapGenerator has API_KEY in plain text",
     )

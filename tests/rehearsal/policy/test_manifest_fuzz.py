@@ -27,14 +27,14 @@ from policies.model.credentials.commands import (
     sets_password,
     subcommand_passwords,
 )
-from policies.model.credentials.names import is_reference
+from policies.model.credentials.names import is_reference, sets_secret
 from policies.model.cron import min_interval, parse_schedule
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
 from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
 from policies.rules.network import every_port, is_everyone
-from policies.rules.plaintext_secrets import credential_file, recognised, secret_lines
+from policies.rules.plaintext_secrets import credential_file, recognized, secret_lines
 from policies.rules.workloads import is_pinned
 from rehearsal.policy.manifest_check import check
 from rehearsal.policy.yaml_documents import TooLargeError, documents
@@ -83,8 +83,13 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "ports of a NetworkPolicy": lambda text: every_port(Node([{"port": text, "endPort": text}])),
     "image digest": is_pinned,
     "shell command": slept,
-    "secret by shape": recognised,
+    "secret by shape": recognized,
     "reference to a secret": is_reference,
+    "credential": lambda text: (
+        sets_secret(text, text),
+        sets_secret("AUTH", text),
+        sets_secret("TOKENS", text),
+    ),
     "command line": assigned,
     "options of clients": lambda text: list(client_passwords(["mysql", text, f"mysql -p {text}"])),
     "subcommands": lambda text: list(

@@ -28,7 +28,7 @@ def test_subcommands_are_named_with_the_argument_of_their_password() -> None:
     assert list(subcommand_passwords(["sh", "-c", "rabbitmqctl add_user a s3cretX"])) == [(2, "rabbitmqctl")]
 
 
-def test_what_is_beyond_the_bound_is_not_read() -> None:
+def test_text_beyond_the_maximum_length_is_not_searched() -> None:
     text = "x" * MAX_COMMAND
     assert not list(subcommand_passwords([f"{text} redis-cli AUTH s3cretX"]))
     assert list(subcommand_passwords([text, "redis-cli AUTH s3cretX"])) == [(1, "AUTH")]
