@@ -7,7 +7,7 @@ Go, Python and Node, Prisma, R2DBC, the SQL Server driver, MongoDB and Kafka cli
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +15,24 @@ _URL: Final = re.compile(
     r"(?P<tls>\br2dbcs:(?:pool:)?)?\b[a-z][a-z0-9+._-]*://(?:[^\s\"'<>{]|\{[^\s'<>{}]{0,200}\}|\{)+",
     re.IGNORECASE,
 )
+# ``user:password@tcp(host:3306)/database?tls=true`` (github.com/go-sql-driver/mysql, "DSN").
+_DATA_SOURCE: Final = re.compile(
+    r"@tcp6?\((?P<host>(?:\$\([^()]{0,200}\)|[^()\s]){0,300})\)/(?P<rest>[^\s\"'<>]{0,4000})"
+)
+# ``host=db user=app sslmode=disable``.
+_KEYWORDS: Final = re.compile(
+    r"(?<![\w.-])host=(?P<host>[^\s/'\"]{1,300})[ \t][^\n\"']{0,1000}?"
+    r"\bsslmode=(?P<mode>disable|allow|prefer)\b"
+)
+# ``jdbc:oracle:thin:@host:1521:sid``, ``@//host:1521/service`` or ``@(DESCRIPTION=...)``; another name is an
+# alias, whose protocol is configured elsewhere.
+_ORACLE: Final = re.compile(
+    r"\bjdbc:oracle:(?:thin|oci8?):[^\s\"'@]{0,300}@(?!\w+://)(?P<address>[^\s\"']{1,4000})", re.IGNORECASE
+)
+_ORACLE_HOST: Final = re.compile(
+    r"\(\s*host\s*=\s*(?P<name>[^()\s]{1,300})|^(?://)?(?P<host>[^:/?()\s]{1,300})(?=[:/])", re.IGNORECASE
+)
+_TCPS: Final = re.compile(r"protocol\s*=\s*tcps", re.IGNORECASE)
 # Parts of a file in which a URL is only a name or a comment: comments, XML namespaces, document types.
 _COMMENT: Final = re.compile(r"^[ \t]*(?:#|//|;|\*|<!--|/\*).*$", re.MULTILINE)
 _NAMESPACE: Final = re.compile(
@@ -23,57 +41,106 @@ _NAMESPACE: Final = re.compile(
 )
 _PLAIN: Final = frozenset(
     {
-        "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp", "tcp",
-        "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "pulsar", "rtmp",
-        "neo4j", "couchbase", "clickhouse",
+        "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp",
+        "tcp", "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "pulsar", "rtmp", "neo4j",
+        "couchbase", "clickhouse", "syslog", "zookeeper", "zk", "etcd", "valkey", "keydb", "redis-sentinel",
+        "redis-cluster", "activemq",
     }
 )  # fmt: skip
 _NEEDS_OPTION: Final = frozenset(
     {
         "mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "mssql", "kafka", "memcached",
-        "cockroach", "cockroachdb",
+        "cockroach", "cockroachdb", "cassandra", "scylla", "elasticsearch", "opensearch", "db2", "vertica",
+        "hive2", "trino", "presto", "tds", "influxdb", "oracle",
     }
 )  # fmt: skip
 # Drivers after a plus sign that use TLS, and those that use it without verifying the certificate.
 _TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "ssh", "starttls", "s"})
 _UNCHECKED_DRIVERS: Final = frozenset({"ssc"})
-_REQUIRED: Final = (
-    "require", "required", "verify-ca", "verify-full", "verify_ca", "verify_identity", "verify-identity",
-)  # fmt: skip
-_OPTIONS: Final = frozenset(
+_YES: Final = frozenset({"true", "1", "yes", "on", "enable", "enabled", "always", "mandatory", "strict"})
+_NO: Final = frozenset({"false", "0", "no", "off", "none", "disable", "disabled", "never", "optional"})
+_REQUIRED: Final = frozenset(
+    {"require", "required", "verify-ca", "verify-full", "verify-identity", "ssl", "tls", "starttls"}
+)
+# With these values, the client accepts any certificate, or plain text.
+_OPPORTUNISTIC: Final = frozenset({"allow", "prefer", "preferred", "no-verify", "skip-verify", "trust"})
+# Options that make a client use TLS, in lower case, without separators.
+_TLS_OPTIONS: Final = frozenset(
     {
-        *((name, "true") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
-        *((name, "1") for name in ("tls", "ssl", "usessl", "requiressl", "secure")),
-        *((name, value) for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl", "tls") for value in _REQUIRED),
-        ("sslaccept", "strict"), ("encrypt", "yes"), ("encrypt", "mandatory"),
-        *(("security.protocol", value) for value in ("ssl", "sasl_ssl")),
-        *(("security_protocol", value) for value in ("ssl", "sasl_ssl")),
-        *(("starttls", value) for value in ("true", "1", "always", "required")),
-        ("encrypt", "true"), ("encrypt", "strict"), ("encryption", "true"), ("enabletls", "true"),
+        "tls", "ssl", "usetls", "usessl", "tlsenabled", "sslenabled", "enabletls", "enablessl",
+        "requiretls", "requiressl", "withtls", "secure", "secureconnection", "encrypt", "encryption",
+        "encrypted", "starttls", "sslmode", "tlsmode", "sslconnection", "sslaccept", "security",
+        "sslverifycert", "sslverifyidentity", "sslverifyservercert",
     }
 )  # fmt: skip
-# Options that make a client use TLS, because they set its trust store or key.
-_NAMED_OPTIONS: Final = frozenset({"ssl_ca", "ssl-ca", "sslca", "ssl_cert", "ssl-cert", "serversslcert"})
-# Options that disable verification, or make TLS optional.
+_PROTOCOL: Final = "securityprotocol"  # of Kafka clients
+# Options that make a client use TLS, because they set its trust store, key or server's name.
+_NAMED_OPTIONS: Final = frozenset(
+    {
+        "sslca", "sslcert", "sslcertificate", "sslkey", "serversslcert", "tlscafile",
+        "tlscertificatekeyfile", "tlscertificatefile", "sslcapath", "cafile", "tlsca",
+    }
+)  # fmt: skip
+# Options that accept any certificate or host name if they are true, and those that do if they are false.
+_UNCHECKED_IF_TRUE: Final = frozenset(
+    {
+        "tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames",
+        "sslinvalidhostnameallowed", "insecure", "insecureskipverify", "tlsinsecureskipverify",
+        "tlsskipverify", "skipverify", "skiptlsverify", "sslnoverify", "trustservercertificate",
+        "acceptinvalidcerts", "allowinvalidcertificates", "trustall", "allowselfsignedcerts",
+    }
+)  # fmt: skip
+_UNCHECKED_IF_FALSE: Final = frozenset(
+    {
+        "verify", "verifyca", "verifyssl", "verifytls", "sslverify", "tlsverify", "sslverifycert",
+        "verifycert", "verifycerts", "verifycertificate", "verifyservercertificate", "verifypeer",
+        "validatecertificate", "sslvalidatecertificate", "rejectunauthorized", "sslcheckhostname",
+        "checkhostname", "sslverification", "validateservercertificate",
+    }
+)  # fmt: skip
 _UNCHECKED: Final = frozenset(
     {
-        ("tlsinsecure", "true"), ("tlsallowinvalidcertificates", "true"),
-        ("tlsallowinvalidhostnames", "true"), ("ssl_cert_reqs", "none"), ("verify", "false"),
-        ("insecure", "true"), ("verify", "verify_none"), ("sslaccept", "accept_invalid_certs"),
-        ("encrypt", "no"), ("encrypt", "disable"), ("encrypt", "optional"), ("trustservercertificate", "yes"),
-        ("security.protocol", "plaintext"), ("security.protocol", "sasl_plaintext"),
-        ("verifyservercertificate", "false"), ("trustservercertificate", "true"),
+        ("sslcertreqs", "none"), ("sslcertreqs", "cert-none"), ("sslcertreqs", "optional"),
+        ("sslcertreqs", "cert-optional"), ("verify", "verify-none"), ("sslaccept", "accept-invalid-certs"),
+        (_PROTOCOL, "plaintext"), (_PROTOCOL, "sasl-plaintext"),
         ("sslfactory", "org.postgresql.ssl.nonvalidatingfactory"),
-        ("sslmode", "no-verify"), ("sslmode", "trust"), ("tls", "skip-verify"), ("tls", "preferred"),
-        ("ssl_verify_cert", "false"), ("sslnoverify", "true"), ("encrypt", "false"),
-        *((name, value) for name in ("tls", "ssl", "usessl", "secure") for value in ("false", "0")),
-        *(
-            (name, value)
-            for name in ("sslmode", "ssl_mode", "ssl-mode", "ssl")
-            for value in ("disable", "disabled", "allow", "prefer", "preferred")
-        ),
+        ("sslendpointidentificationalgorithm", "none"),
     }
 )  # fmt: skip
+# Of these options, a web address may have the first kind as a parameter of its page.
+_OF_PAGES: Final = frozenset(
+    {"verify", "secure", "security", "encrypt", "encryption", "encrypted", "insecure"}
+)
+_PAGES: Final = frozenset({"http", "https", "ws", "wss"})
+# Clients of MySQL for which the value of this option is the name of a configuration or of a profile
+# (github.com/go-sql-driver/mysql, "tls"; mysql2 of Node.js, "ssl").
+_PROFILES: Final = {"mysql": ("tls", "ssl"), "mariadb": ("tls", "ssl")}
+# Clients that fall back to plain text although a certificate is named.
+_LIBPQ: Final = frozenset({"postgres", "postgresql", "cockroach", "cockroachdb"})
+
+
+def _disables(scheme: str, key: str, value: str) -> bool:
+    """Whether an option switches TLS or its verification off, or makes TLS optional."""
+    if scheme in _PAGES and key in _OF_PAGES:
+        return False
+    return (
+        (key, value) in _UNCHECKED
+        or (key in _UNCHECKED_IF_TRUE and value in _YES)
+        or (key in _UNCHECKED_IF_FALSE and value in _NO)
+        or (key in _TLS_OPTIONS and value in (_NO | _OPPORTUNISTIC))
+    )
+
+
+def _enables(scheme: str, key: str, value: str) -> bool:
+    """Whether an option makes the client of a scheme use TLS."""
+    if key in _TLS_OPTIONS:
+        return value in _YES or value in _REQUIRED or key in _PROFILES.get(scheme, ())
+    if key in _NAMED_OPTIONS:
+        return scheme not in _LIBPQ
+    # libpq verifies the certificate if the root is the system's.
+    return (key, value) in ((_PROTOCOL, "ssl"), (_PROTOCOL, "sasl-ssl"), ("sslrootcert", "system")) or (
+        scheme == "oracle" and (key, value) == ("protocol", "tcps")
+    )
 
 
 # Local hosts, and hosts of URLs that only name a vocabulary.
@@ -87,25 +154,48 @@ _LOOPBACK: Final = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _REJECTS_NOTHING: Final = re.compile(r'"rejectunauthorized"\s*:\s*(?:false|0)')
 
 
-def _query_of(rest: str) -> set[tuple[str, str]]:
-    """Return the options of a URL in lower case, after ``?`` or ``;`` (``sqlserver://h;encrypt=true``)."""
+def _query_of(scheme: str, rest: str) -> dict[tuple[str, str], str]:
+    """Return the options of a URL, as written by key and value in lower case and without separators.
+
+    They follow ``?`` or ``;`` (``sqlserver://h;encrypt=true``), of DB2 a colon after the database.
+    """
     rest = rest.partition("#")[0].replace("&amp;", "&")
     path, _, query = rest.partition("?")
-    if not query and ";" in path:
+    if not query and scheme == "db2":
+        query = path.partition("/")[2].partition(":")[2]
+    elif not query and ";" in path:
         query = path.partition(";")[2]
-    pairs = (part.partition("=") for part in re.split(r"[&;]", query[:_MAX_QUERY]))
-    return {(unquote(key).lower(), unquote(value).lower()) for key, equals, value in pairs if equals}
+    found = {}
+    for part in re.split(r"[&;]", query[:_MAX_QUERY]):
+        key, equals, value = part.partition("=")
+        if equals:
+            key, value = unquote(key).lower(), unquote(value).lower()
+            name = key.removeprefix("?").replace("_", "").replace("-", "").replace(".", "")
+            found[name, value.replace("_", "-")] = f"{key}={value}"
+    return found
 
 
 _MAX_QUERY: Final = 4_096
 
 
 def urls_in(text: str) -> Iterator[str]:
-    """Yield the connection URLs in a text or file, without those in comments and XML namespaces."""
-    if "://" not in text:
+    """Yield the connection URLs in a text or file, without those in comments and XML namespaces.
+
+    Connections in another form are returned as URLs too: the data source names of Go's MySQL driver, the
+    keywords of libpq that switch TLS off, and the addresses of Oracle's drivers.
+    """
+    if not any(mark in text for mark in ("://", "@tcp", "oracle:", "sslmode")):
         return
     if "\n" in text:
         text = _COMMENT.sub("", text)
+    for found in _DATA_SOURCE.finditer(text):
+        yield f"mysql://{found['host']}/{found['rest']}"
+    for found in _KEYWORDS.finditer(text):
+        yield f"postgres://{found['host']}/?sslmode={found['mode']}"
+    for found in _ORACLE.finditer(text):
+        host = _ORACLE_HOST.search(found["address"])
+        if host is not None and not _TCPS.search(found["address"]):
+            yield f"oracle://{host['name'] or host['host']}"
     if "xmlns" in text or "schema" in text or "<!DOCTYPE" in text:
         text = _NAMESPACE.sub("", text)
     for found in _URL.finditer(text):
@@ -116,7 +206,7 @@ def urls_in(text: str) -> Iterator[str]:
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     """Return why a connection is not protected by TLS; None if it is, or if its host is allowed."""
     scheme, _, rest = url.partition("://")
-    query = _query_of(rest)
+    query = _query_of(scheme.lower(), rest)
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -134,14 +224,13 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
             return None
         if plus and driver in _UNCHECKED_DRIVERS:
             return f"{scheme}+{driver}:// accepts any certificate"
-    off = query & _UNCHECKED
+    off = [written for (key, value), written in query.items() if _disables(scheme, key, value)]
     if off:
-        key, value = min(off)
-        return f"{key}={value} disables the protection of TLS"
+        return f"{min(off)} disables the protection of TLS"
     objects = [value for key, value in query if key in ("ssl", "tls") and value.startswith("{")]
     if any(_REJECTS_NOTHING.search(value) for value in objects):
         return "rejectUnauthorized=false disables the protection of TLS"
-    protected = bool(objects or query & _OPTIONS) or any(key in _NAMED_OPTIONS for key, _ in query)
+    protected = bool(objects) or any(_enables(scheme, key, value) for key, value in query)
     if scheme in _PLAIN and not (protected and scheme not in _WEB):
         return f"{scheme}:// is not encrypted"
     if scheme in _NEEDS_OPTION and not protected:
@@ -149,14 +238,14 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     return None
 
 
-def _is_socket(scheme: str, host: str, rest: str, query: set[tuple[str, str]]) -> bool:
+def _is_socket(scheme: str, host: str, rest: str, query: Iterable[tuple[str, str]]) -> bool:
     """Whether a connection uses a Unix socket: ``postgres:///d?host=/run``, ``postgres://%2Frun/d``.
 
     The drivers of PostgreSQL and MySQL read options that name one.
 
     A URL without a host and without the option means the default socket, or the machine itself.
     """
-    hosts = [value for key, value in query if key in ("host", "hostaddr", "unix_socket", "socket")]
+    hosts = [value for key, value in query if key in ("host", "hostaddr", "unixsocket", "socket")]
     if _HAS_SOCKET_OPTION.search(scheme) and any(value.startswith("/") for value in hosts):
         return True
     return host.lower().startswith("%2f") or (rest.startswith("/") and not hosts)
