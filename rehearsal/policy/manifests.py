@@ -133,21 +133,46 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
         return
     problems = reading.problems
     found: list[Manifest] = []
-    try:
-        # Up to the first that cannot be read: those before it are still checked.
-        found.extend(_documents(name, text, strict=strict, reading=reading))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        hint = "; it looks like a template: render it first" if "{{" in text else ""
-        problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}{hint}")
-    except (RecursionError, TooLargeError):
-        problems.append(f"{name}: nested too deeply, or an anchor that contains itself")
-    except ValueError as error:  # a date that does not exist, a number of too many digits
-        problems.append(f"{name}: {error}")
+    rest, failed = text, 0
+    while rest:
+        try:
+            # The items before an error are in the list already.
+            found.extend(_documents(name, rest, strict=strict, reading=reading))
+            break
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"{name}:{mark.line + 1}" if mark else name
+            hint = "; it looks like a template: render it first" if "{{" in text else ""
+            if not hint or not failed:  # once for each template
+                problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}{hint}")
+            failed += 1
+            rest = _after(rest, mark.line) if mark and failed < _MAX_FAILED else ""
+        except (RecursionError, TooLargeError):
+            problems.append(f"{name}: nested too deeply, or an anchor that contains itself")
+            break
+        except ValueError as error:  # a date that does not exist, a number of too many digits
+            problems.append(f"{name}: {error}")
+            break
     reading.manifests.extend(found)
     if found and _MARK in text:
         reading.ignores.extend(_ignores(name, text, [manifest.tree for manifest in found]))
+
+
+_MAX_FAILED: Final = 20  # documents of one file
+_START: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
+
+
+def _after(text: str, line: int) -> str:
+    """Return `text` from the next document at or after a line, behind as many empty lines; "" without one."""
+    at = 0
+    for _ in range(line):
+        at = text.find("\n", at) + 1
+        if not at:
+            return ""
+    found = _START.search(text, at)
+    if found is None or not text[: found.start()].strip():
+        return ""  # the same document would fail again
+    return "\n" * text.count("\n", 0, found.start()) + text[found.start() :]
 
 
 _MARK: Final = "kingdom:"

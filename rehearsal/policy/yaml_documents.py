@@ -1,12 +1,12 @@
 """Parse YAML as `kubectl` does: documents as JSON values, with the line of every value.
 
-The values follow YAML 1.1, as in `sigs.k8s.io/yaml`. Depth and size are bounded, because the parser recurses
-for each level and an alias repeats everything below its anchor.
+Plain scalars are resolved as in `sigs.k8s.io/yaml` (`resolve.go` of go.yaml.in/yaml/v2): YAML 1.1 with ``y``
+and ``n``, ``0o17`` and ``1e3``, and without numbers to base 60 and dates. Depth and size are bounded, because
+the parser recurses for each level and an alias repeats everything below its anchor.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
 import json
@@ -28,13 +28,36 @@ _STR: Final = f"{_TAG}str"
 _MAP: Final = f"{_TAG}map"
 _SEQ: Final = f"{_TAG}seq"
 _NULL: Final = f"{_TAG}null"
+_MERGE: Final = f"{_TAG}merge"
 _BOOL: Final = f"{_TAG}bool"
 _FLOAT: Final = f"{_TAG}float"
 _INT: Final = f"{_TAG}int"
 _SCALARS: Final = frozenset({_BOOL, _FLOAT, _NULL, _INT})
-# The common spellings, which need no constructor.
-_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
-_BOOLS: Final = {"true": True, "false": False}
+_WORDS: Final[dict[str, tuple[str, Any]]] = (
+    {
+        spelling: (tag, value)
+        for tag, value, words in (
+            (_BOOL, True, ("y", "yes", "true", "on")),
+            (_BOOL, False, ("n", "no", "false", "off")),
+            (_NULL, None, ("", "~", "null")),
+        )
+        for word in words
+        for spelling in (word, word.capitalize(), word.upper())
+    }
+    | {
+        f"{sign}.{spelling}": (_FLOAT, value)
+        for sign, value in (("", math.inf), ("+", math.inf), ("-", -math.inf))
+        for spelling in ("inf", "Inf", "INF")
+    }
+    | {f".{spelling}": (_FLOAT, math.nan) for spelling in ("nan", "NaN", "NAN")}
+)
+_INTEGER: Final = re.compile(
+    r"[+-]?(?:0[xX][0-9a-fA-F]+|0[oO][0-7]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)", re.ASCII
+)
+_OLD_OCTAL: Final = re.compile(r"([+-]?)0([0-7]+)", re.ASCII)
+_NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
+_MAX_NUMBER: Final = 400  # characters
 _ANCHOR: Final = re.compile(r"&([^\s,\[\]{}]+)")
 # A document with fewer brackets, and no line that is indented so far, is within MAX_DEPTH.
 _FEW_BRACKETS: Final = MAX_DEPTH // 2
@@ -67,13 +90,18 @@ class Document:
 
 
 def documents(text: str) -> Iterator[Document]:
-    """Yield the documents of `text`, which may also be JSON.
+    """Yield the documents of `text`, which may also be JSON, or several objects of JSON in succession.
 
     Raises yaml.YAMLError for invalid YAML, TooLargeError beyond the bounds, ValueError for a date that does
     not exist or an integer of too many digits.
     """
     json_text = _valid_json(text)
     if json_text is None:
+        pieces = _json_stream(text)
+        if pieces:
+            for piece in pieces:
+                yield from documents(piece)
+            return
         _check_depth(text)  # the JSON parser has a bound of its own
     else:
         text = json_text
@@ -123,13 +151,26 @@ def nodes_below(tree: yaml.Node) -> Iterator[yaml.Node]:
 
 
 @functools.lru_cache(maxsize=8192)
-def _plain_tag(value: str) -> str:
-    """Return the tag of a plain scalar."""
-    resolvers = _BASE.yaml_implicit_resolvers
-    for tag, pattern in (*resolvers.get(value[:1], ()), *resolvers.get(None, ())):
-        if pattern.match(value):
-            return tag
-    return _STR
+def _resolved(text: str) -> tuple[str, Any]:
+    """Return tag and value of a plain scalar."""
+    found = _WORDS.get(text)
+    if found is not None:
+        return found
+    if text == "<<":
+        return _MERGE, text
+    if text[:1] not in _FIRST or len(text) > _MAX_NUMBER:
+        return _STR, text
+    digits = text.replace("_", "") if text[0] != "." else text
+    if _INTEGER.fullmatch(digits):
+        number = int(_OLD_OCTAL.sub(r"\g<1>0o\2", digits) if _OLD_OCTAL.fullmatch(digits) else digits, 0)
+        if _MIN_INTEGER <= number <= _MAX_INTEGER:
+            return _INT, number
+    if _NUMBER.fullmatch(digits) and math.isfinite(value := float(digits)):
+        return _FLOAT, value
+    return _STR, text
+
+
+_FIRST: Final = frozenset("+-.0123456789")
 
 
 class _Loader(_BASE):
@@ -141,7 +182,7 @@ class _Loader(_BASE):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
         """Return the tag of a node that has none in the text."""
         if kind is yaml.ScalarNode:
-            return _plain_tag(value) if implicit[0] else _STR
+            return _resolved(value)[0] if implicit[0] else _STR
         return _MAP if kind is yaml.MappingNode else _SEQ
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
@@ -166,6 +207,27 @@ class _Loader(_BASE):
     # Python function for every node took a twentieth of the time.
     descend_resolver: Any = operator.is_
     ascend_resolver: Any = tuple
+
+
+def _constructed(loader: _Loader, node: Any) -> Any:
+    """Return the value of a scalar with the tag of a number or a boolean, declared or resolved."""
+    tag, value = _resolved(str(loader.construct_scalar(node)))
+    if node.tag == _FLOAT and tag == _INT:
+        return float(value)
+    if tag != node.tag:
+        problem = f"{node.value[:80]!r} does not fit the tag {node.tag.removeprefix(_TAG)}"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return value
+
+
+def _construct_timestamp(loader: _Loader, node: Any) -> str:
+    """Return a timestamp as text, as Kubernetes does."""
+    return str(loader.construct_scalar(node))
+
+
+for _tag in (_INT, _FLOAT, _BOOL):
+    _Loader.add_constructor(_tag, _constructed)
+_Loader.add_constructor(f"{_TAG}timestamp", _construct_timestamp)
 
 
 class _UnusualError(Exception):
@@ -215,11 +277,9 @@ def _plain_scalar(node: Any, loader: Any, *, finite: bool = True) -> Any:
     tag, text = node.tag, node.value
     if tag not in _SCALARS:
         raise _UnusualError
-    if tag == _INT and _DECIMAL.fullmatch(text):
-        return int(text)
-    if tag == _BOOL and text in _BOOLS:
-        return _BOOLS[text]
-    value = loader.construct_object(node)
+    resolved, value = _resolved(text)
+    if resolved != tag:
+        value = loader.construct_object(node)  # a declared tag
     if finite and tag == _FLOAT and not math.isfinite(value):
         raise NotJsonError
     return value
@@ -232,7 +292,7 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, (list, tuple, set)):
         return [_as_json(item) for item in value]
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
+        return value.decode(errors="replace")
     if isinstance(value, float) and not math.isfinite(value):
         raise NotJsonError
     return value if value is None or isinstance(value, (str, bool, int, float)) else str(value)
@@ -241,7 +301,13 @@ def _as_json(value: Any) -> Any:
 def _as_key(key: Any) -> str:
     if isinstance(key, bool):
         return str(key).lower()
+    if isinstance(key, float):
+        # As strconv.FormatFloat writes it.
+        return str(int(key)) if key.is_integer() and abs(key) < _MAX_PLAIN else repr(key)
     return "null" if key is None else str(key)
+
+
+_MAX_PLAIN: Final = 10**21
 
 
 def json_without_object(text: str) -> bool:
@@ -271,6 +337,31 @@ def _valid_json(text: str) -> str | None:
                 raise TooLargeError from None
             return _SURROGATES.sub(lambda pair: json.loads(f'"{pair[0]}"'), text.replace("\t", " "))
     return None
+
+
+def _json_stream(text: str) -> list[str]:
+    """Return the objects of a stream of JSON, each behind the lines before it; empty for anything else."""
+    if not text.lstrip().startswith("{"):
+        return []
+    decoder = json.JSONDecoder()
+    pieces: list[str] = []
+    at, line = 0, 0
+    while len(pieces) < _MAX_STREAM:
+        start = _SPACE.match(text, at).end()  # type: ignore[union-attr]
+        line += text.count("\n", at, start)
+        if start == len(text):
+            return pieces
+        try:
+            _, at = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            break
+        pieces.append("\n" * line + text[start:at])
+        line += text.count("\n", start, at)
+    return []
+
+
+_MAX_STREAM: Final = 1_000
+_SPACE: Final = re.compile(r"\s*")
 
 
 def _check_depth(text: str) -> None:

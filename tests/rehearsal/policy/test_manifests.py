@@ -210,11 +210,11 @@ def test_objects_before_a_syntax_error_are_read(tmp_path: Path) -> None:
     assert re.match(rf"{re.escape(str(file))}:1[01]: ", problem)
 
 
-def test_a_date_that_does_not_exist_is_a_problem_of_its_file(tmp_path: Path) -> None:
+def test_a_value_that_does_not_fit_its_tag_is_a_problem_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(POD)
-    (tmp_path / "date.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: {at: 2026-02-30}\n")
+    (tmp_path / "date.yaml").write_text("apiVersion: v1\nkind: Pod\nspec: {at: !!int x}\n")
     (problem,) = read([str(tmp_path)]).problems
-    assert problem.startswith(f"{tmp_path}/date.yaml: day ")
+    assert problem.startswith(f"{tmp_path}/date.yaml:3: 'x' does not fit")
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,6 +237,33 @@ def test_link_to_nothing_is_listed(tmp_path: Path) -> None:
     (tmp_path / "pod.yaml").write_text(POD)
     (tmp_path / "gone.yaml").symlink_to(tmp_path / "nothing.yaml")
     assert read([str(tmp_path)]).problems == [f"{tmp_path}/gone.yaml: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["a: [", "a: 'b", "a: b: c", "{{ if .Values.x }}\na: [", "\tb: c", "a: {b", "x: &a *b", "? [a\n: -"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_documents_around_a_broken_one_are_read(tmp_path: Path, broken: str, end: str) -> None:
+    file = tmp_path / "all.yaml"
+    text = f"{POD}---\n{broken}\n---\n{POD}---\n{broken}\n---\n# end\n{POD}"
+    file.write_text(text.replace("\n", end), newline="")
+    reading = read([str(file)])
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line == "apiVersion: v1"]
+    assert [item.line(()) for item in reading.manifests] == lines
+    first_lines = (8, 8 + 8 + broken.count("\n") + 2)[: 1 if "{{" in broken else 2]  # of a template, once
+    for problem, first in zip(reading.problems, first_lines, strict=True):
+        found = re.match(rf"{re.escape(str(file))}:(\d+): ", problem)
+        assert found
+        assert first <= int(found[1]) <= first + 3
+
+
+def test_a_file_of_broken_documents_ends(tmp_path: Path) -> None:
+    file = tmp_path / "all.yaml"
+    file.write_text(f"{POD}" + "---\na: [\n" * 1_000)
+    reading = read([str(file)])
+    assert len(reading.manifests) == 1
+    assert 1 < len(reading.problems) < 100
 
 
 def test_a_template_is_distinguished_from_a_syntax_error(tmp_path: Path) -> None:
