@@ -134,9 +134,10 @@ class Report:
         text += [f"not read: {what}" for what in self.unreadable]
         counts = ", ".join(f"{count} {level}" for level, count in self.counts.items())
         ignored = f", {len(self.ignored)} ignored" if self.ignored else ""
+        unproven = f", {len(self.unevaluated)} not evaluated" if self.unevaluated else ""
         unread = f", {len(self.unreadable)} not read" if self.unreadable else ""
         what = "object" if self.objects == 1 else "objects"
-        return [*text, f"{self.objects} {what} evaluated: {counts}{ignored}{unread}"]
+        return [*text, f"{self.objects} {what} evaluated: {counts}{ignored}{unproven}{unread}"]
 
 
 def _json(remark: Remark) -> dict[str, Any]:
@@ -187,7 +188,11 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
             remark = _remark(rule, level, finding, manifest, remedies.get(finding.urn, ()))
             found.append(_Found(remark, manifest, finding))
     found += _own_checks(reading, only)
-    remaining, ignored, comments = _apply_ignores(found, elsewhere, reading, complete=not only)
+    evaluated = {own.name for own in OWN_CHECKS if not only or own.name in only}
+    evaluated |= {
+        rule.name for rule in _RULES if settings[rule.name].level != "disabled" and _selected(rule, only)
+    }
+    remaining, ignored, comments = _apply_ignores(found, elsewhere, reading, evaluated)
     if not only or IGNORE_COMMENT.name in only:
         remaining += comments
     for manifest in reading.manifests:
@@ -244,26 +249,28 @@ def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
         # Folders often hold variants of one object, in a file each.
         key = (manifest.file, group, manifest.kind, manifest.namespace or "default", manifest.name)
         first = seen.setdefault(key, manifest)
-        if first is not manifest and manifest.name:
+        # Of a generated name, each declaration is another object.
+        if first is not manifest and manifest.resource.node.at("metadata", "name").present:
             finding = Finding(f"is declared at line {first.line(())} too", (), manifest.resource.urn)
             yield _Found(_remark(DUPLICATE, "advisory", finding, manifest), manifest, finding)
 
 
 @dataclass
 class _Comment:
-    """An ignore comment, and whether it suppressed a finding."""
+    """An ignore comment, and the policies of which it suppressed a finding."""
 
     ignore: Ignore
-    used: bool = field(default=False)
+    used: set[str] = field(default_factory=set)
 
 
 def _apply_ignores(
-    found: list[_Found], elsewhere: list[_Found], reading: Reading, *, complete: bool
+    found: list[_Found], elsewhere: list[_Found], reading: Reading, evaluated: set[str]
 ) -> tuple[list[Remark], list[tuple[Remark, str]], list[Remark]]:
     """Split findings into active ones and those that a comment suppresses.
 
-    The third list is about the comments themselves; only a `complete` run can detect unused ones. A comment
-    about a finding of `elsewhere`, which depends on the object that a patch changes, is not unused.
+    The third list is about the comments themselves; one is unused only if its policies are among the
+    `evaluated` ones. A comment about a finding of `elsewhere`, which depends on the object that a patch
+    changes, is not unused.
     """
     known = {rule.name for rule in RULES} | {own.name for own in OWN_CHECKS}
     comments = [_Comment(ignore) for ignore in reading.ignores]
@@ -278,14 +285,14 @@ def _apply_ignores(
         if comment is None:
             remaining.append(item.remark)
         else:
-            comment.used = True
+            comment.used.add(item.remark.policy)
             ignored.append((item.remark, comment.ignore.reason))
     for item in elsewhere:
         if by_place and (comment := _comment_for(item, by_place)) is not None:
-            comment.used = True
+            comment.used.add(item.remark.policy)
     about: list[Remark] = []
     for comment in comments:
-        wrong = _wrong(comment, known, complete)
+        wrong = _wrong(comment, known, evaluated)
         if wrong:
             remark = _remark(IGNORE_COMMENT, "advisory", Finding(wrong), None)
             about.append(replace(remark, file=comment.ignore.file, line=comment.ignore.line))
@@ -302,7 +309,7 @@ def _comment_for(item: _Found, by_place: Mapping[tuple[str, int], list[_Comment]
     return None
 
 
-def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
+def _wrong(comment: _Comment, known: set[str], evaluated: set[str]) -> str:
     """Return the problem of a comment; "" if it is valid."""
     ignore = comment.ignore
     if not ignore.policies:
@@ -313,7 +320,10 @@ def _wrong(comment: _Comment, known: set[str], complete: bool) -> str:
             return f"no policy is named {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
     if not ignore.reason:
         return "gives no reason, so it suppresses nothing: write `# kingdom: ignore POLICY -- REASON`"
-    return "suppresses no finding" if complete and not comment.used else ""
+    unused = [name for name in ignore.policies if name in evaluated and name not in comment.used]
+    if not unused:
+        return ""
+    return "suppresses no finding" + (f" of {', '.join(unused)}" if len(ignore.policies) > 1 else "")
 
 
 def _unevaluated(stack: Stack, by_urn: Mapping[str, Manifest]) -> Iterator[str]:

@@ -18,7 +18,7 @@ from rehearsal.cli.commands.base import (
     print_json,
     session_of,
 )
-from rehearsal.errors import KingdomError
+from rehearsal.errors import InputError, KingdomError
 
 
 @app.command(epilog=examples("kingdom check rendered/", "kingdom check chart.yaml --only PSS --json"))
@@ -42,7 +42,8 @@ def check(
         bool, typer.Option("--diff", help="Show what remediation would add, where that is safe.")
     ] = False,
     sarif: Annotated[
-        Path | None, typer.Option("--sarif", help="Write the findings to this file as SARIF 2.1.0.")
+        Path | None,
+        typer.Option("--sarif", help="Write the findings to this file, or - for the output, as SARIF 2.1.0."),
     ] = None,
     policy_pack_config: Annotated[
         Path | None, typer.Option("--policy-pack-config", help="A JSON file that configures the policies.")
@@ -55,6 +56,7 @@ def check(
     it.
     """
     from rehearsal.policy import manifest_check as manifests
+    from rehearsal.policy.manifest_sarif import sarif as sarif_log
     from rehearsal.policy.manifest_sarif import write_sarif
     from rehearsal.policy.pack_files import load_config
 
@@ -62,9 +64,14 @@ def check(
     report = manifests.check(
         paths, config=config, strict=strict, only=tuple(only or ()), exclude=tuple(exclude or ())
     )
-    if sarif is not None:
+    on_output = sarif == Path("-")
+    if on_output and as_json:
+        raise InputError("--json and --sarif - both write to the output", remedy="Give --sarif a file.")
+    if sarif is not None and not on_output:
         write_sarif(report, sarif)
-    if as_json:
+    if on_output:
+        print_json(sarif_log(report))
+    elif as_json:
         print_json(report.to_json())
     else:
         # A call for each line takes as long as the evaluation.

@@ -143,6 +143,7 @@ def test_unevaluated_documents_are_listed(tmp_path: Path) -> None:
     report = check([str(tmp_path)])
     assert any("strange" in note for note in report.unevaluated)
     assert "not evaluated: " in "\n".join(report.lines())
+    assert report.lines()[-1].endswith(f"{len(report.unevaluated)} not evaluated")
     assert report.to_json()["unevaluated"] == list(report.unevaluated)
 
 
@@ -218,6 +219,24 @@ def test_a_wrong_ignore_comment_suppresses_nothing_and_is_reported(
     [found] = [item for item in report.remarks if item.policy == "ignore-comment"]
     assert message in found.message
     assert found.line == 1
+
+
+def test_a_comment_about_a_policy_that_is_not_evaluated_is_not_unused(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text("# kingdom: ignore image-digest, pss-sysctls -- a reason\n" + GOOD)
+    [found] = check([str(file)]).remarks
+    assert found.message == "suppresses no finding of pss-sysctls"
+    strict = check([str(file)], strict=True)
+    assert [item.policy for item, _ in strict.ignored] == ["image-digest"]
+    assert "suppresses no finding of pss-sysctls" in {item.message for item in strict.remarks}
+
+
+def test_objects_with_generated_names_are_not_duplicates(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_text(f"{GOOD}---\n{GOOD}".replace("name: fine", "generateName: fine-"))
+    assert check([str(file)], only=("duplicate-object",)).remarks == ()
+    file.write_text(f"{GOOD}---\n{GOOD}")
+    assert [item.line for item in check([str(file)], only=("duplicate-object",)).remarks] == [11]
 
 
 def test_cost_has_no_place_in_manifests(tmp_path: Path) -> None:
