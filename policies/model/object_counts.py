@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
+from policies.model.cron import min_interval
 from policies.model.peak_demand import Demand
 from policies.model.pods import claim_templates
 from policies.model.property_tree import Node
@@ -253,9 +254,7 @@ def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
                 finished = _finished(spec)
             case "CronJob":
                 job = spec.at("jobTemplate", "spec")
-                history = spec["successfulJobsHistoryLimit"].integer(3) + spec[
-                    "failedJobsHistoryLimit"
-                ].integer(1)
+                history = _retained_jobs(spec)
                 own.plurals["jobs.batch"] += history + max(1, math.ceil(pods / max(1, _at_once(job))))
                 finished = history * (_at_once(job) + _finished(job))
             case _:
@@ -265,6 +264,15 @@ def _count_controlled(own: Holdings, workloads: list[Demand]) -> None:
     services = own.plurals["services"]
     own.plurals["endpointslices.discovery.k8s.io"] += services * max(1, math.ceil(serving / _SLICE))
     own.plurals["endpoints"] += services
+
+
+def _retained_jobs(spec: Node) -> int:
+    """Return the maximum of finished jobs of a CronJob, by its history limits and the TTL of its jobs."""
+    history = spec["successfulJobsHistoryLimit"].integer(3) + spec["failedJobsHistoryLimit"].integer(1)
+    ttl = spec.at("jobTemplate", "spec", "ttlSecondsAfterFinished")
+    if not ttl.present or not ttl.known() or not spec["schedule"].known():
+        return history
+    return min(history, math.ceil(max(0, ttl.number()) / min_interval(spec["schedule"].text())))
 
 
 def _at_once(job: Node) -> int:

@@ -111,7 +111,7 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
     _, maximum = scaling.replicas(workload)
     if workload.kind not in TEMPLATES or workload.group not in ("", "apps", "batch", "extensions"):
         counted = spec["replicas"].present or scaling.is_scaled(workload)
-        reason = f"the number of pods of a {workload.kind} is not known here"
+        reason = f"the number of pods of a {workload.kind} is unknown"
         return (maximum if counted else 0), f"{maximum if counted else 0}", reason
     match workload.kind:
         case "Pod":
@@ -119,7 +119,8 @@ def peak_pods(workload: Object, scaling: Scaling, nodes: int | None) -> tuple[in
         case "Deployment":
             if spec.at("strategy", "type").is_one_of("Recreate"):
                 return maximum, f"{maximum}", ""
-            extra = _rolling(spec, maximum)[0]
+            # The new replica set has at most as many pods as the Deployment, however large the surge.
+            extra = min(_rolling(spec, maximum)[0], maximum)
             return maximum + extra, f"{maximum} + {extra} surge", ""
         case "DaemonSet":
             if nodes is None:

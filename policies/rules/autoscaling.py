@@ -106,20 +106,24 @@ def _unmeasured(
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
-        if not measured.at("target", "type").is_one_of("Utilization") or not measured["name"].known():
+        # The second is the form of autoscaling/v2beta1.
+        share = measured.at("target", "type").is_one_of("Utilization") or (
+            measured["targetAverageUtilization"].present
+        )
+        if not share or not measured["name"].known():
             continue
         resource = measured["name"].text()
         for pod, container in _containers(templates):
-            asked, whole = container["resources"], pod.spec["resources"]
+            declared, whole = container["resources"], pod.spec["resources"]
             if one and container["name"].is_not_one_of(measured["container"].text()):
                 continue
             if not one and not whole.at("requests", resource).is_one_of(None):
                 continue
-            unset = asked.at("requests", resource).is_one_of(None) and asked.at("limits", resource).is_one_of(
-                None
-            )
+            unset = declared.at("requests", resource).is_one_of(None) and declared.at(
+                "limits", resource
+            ).is_one_of(None)
             if unset and f"requests.{resource}" not in defaults.fill({}):
-                yield asked.at("requests", resource).finding(
+                yield declared.at("requests", resource).finding(
                     f"the HPA measures {resource} against a request that is missing"
                 )
 
@@ -352,7 +356,7 @@ def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]
             return
         if budget.uncounted is not None:
             minimum.mark_unevaluated(
-                f"is not proven: how many pods {budget.uncounted.label} has is not known here"
+                f"is not proven: the number of pods of {budget.uncounted.label} is unknown"
             )
         elif not budget.selected:
             if required:
@@ -442,6 +446,8 @@ def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
 def hpa_scales_down_slowly(stack: Stack, settings: Settings) -> Iterator[Finding]:
     for item in stack.of_kind("HorizontalPodAutoscaler"):
         window = item.node.at("spec", "behavior", "scaleDown", "stabilizationWindowSeconds")
+        if item.node.at("spec", "behavior", "scaleDown", "selectPolicy").is_one_of("Disabled"):
+            continue
         # The default of Kubernetes is 300 seconds.
         if window.known() and window.number(300) < settings["seconds"]:
             yield window.finding(f"{window.shown} seconds is less than {int(settings['seconds'])}")

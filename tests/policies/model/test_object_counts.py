@@ -134,6 +134,13 @@ def test_finished_pods_of_jobs_are_counted() -> None:
     assert needed("count/jobs.batch", held(workloads=(cron,))) == 3 + 1 + 1
 
 
+@pytest.mark.parametrize(("ttl", "finished"), [(0, 0), (60, 1), (600, 2), (86_400, 4)])
+def test_ttl_of_jobs_limits_the_finished_ones(ttl: int, finished: int) -> None:
+    job = {"template": {"spec": {"containers": [container("1")]}}, "ttlSecondsAfterFinished": ttl}
+    spec = {"concurrencyPolicy": "Forbid", "schedule": "*/5 * * * *", "jobTemplate": {"spec": job}}
+    assert needed("count/jobs.batch", held(workloads=(declared("batch/v1:CronJob", spec),))) == finished + 1
+
+
 def test_objects_created_at_run_time_are_never_proven() -> None:
     assert unproven("count/events", held(declared("core/v1:Secret")))
     assert unproven("count/secrets", held(declared("core/v1:Secret"))) == []

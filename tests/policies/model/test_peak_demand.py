@@ -41,6 +41,8 @@ def rolling(**values: Any) -> dict[str, Any]:
         ({"replicas": 5}, 7, 3),
         (rolling(maxSurge=0, maxUnavailable=0), 4, 1),
         (rolling(maxSurge="50%", maxUnavailable=0), 6, 2),
+        (rolling(maxSurge=9, maxUnavailable=0), 8, 4),
+        ({"replicas": 0} | rolling(maxSurge=1, maxUnavailable=0), 0, 0),
         (rolling(maxSurge=UNKNOWN), 4, 1),
         ({"strategy": {"type": "Recreate"}}, 4, 0),
         ({"podReplacementPolicy": "TerminationComplete"}, 5, 0),
@@ -109,7 +111,7 @@ def test_pods_of_other_kinds_are_not_bounded() -> None:
     item = declared("argoproj.io/v1alpha1:Rollout", {"replicas": 3, "template": {"spec": {"containers": []}}})
     found, _, unbounded = peak_pods(one(item), scaling(item), None)
     assert found == 3
-    assert "of a Rollout is not known" in unbounded
+    assert "of a Rollout is unknown" in unbounded
 
 
 SIDECAR = container("1", restartPolicy="Always")
@@ -150,13 +152,13 @@ def test_vertical_autoscaler_raises_requests_and_limits_in_proportion() -> None:
     assert peak(item, vertical({"cpu": "3"}, mode="Off")).per_pod["requests.cpu"] == 1
 
 
-def test_vertical_autoscaler_without_a_maximum_has_no_end() -> None:
+def test_vertical_autoscaler_without_a_maximum_is_unbounded() -> None:
     found = peak(deployment(), vertical({"memory": "1"}))
     assert "has no maxAllowed" in found.open_end("requests.cpu")
     assert found.open_end("requests.memory") == found.open_end("pods") == ""
 
 
-def test_other_scalers_have_no_end_either() -> None:
+def test_workloads_of_other_scalers_are_unbounded() -> None:
     canary = declared("flagger.app/v1beta1:Canary", {"targetRef": {"kind": "Deployment", "name": "api"}})
     found = peak(deployment(), canary)
     assert "may change the number of its pods" in found.open_end("pods")
@@ -174,7 +176,7 @@ def test_containers_without_an_amount_are_named() -> None:
     assert peak(deployment(whole)).missing == {}
 
 
-def test_unknown_values_make_it_doubtful_and_pods_without_amounts_are_best_effort() -> None:
+def test_unknown_values_are_doubtful_and_pods_without_amounts_are_best_effort() -> None:
     assert peak(deployment(replicas=UNKNOWN)).doubtful
     assert not peak(deployment()).doubtful
     assert peak(deployment({"containers": [container()]})).best_effort

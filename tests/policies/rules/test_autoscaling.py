@@ -75,7 +75,7 @@ BUDGETS = {
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_budget_allows_what_the_disruption_controller_calculates(name: str) -> None:
+def test_budget_result_equals_that_of_the_disruption_controller(name: str) -> None:
     text, expected = BUDGETS[name]
     assert outcome(text, "pdb-allows-disruption").result == expected
 
@@ -106,6 +106,11 @@ MEASURED = {
     ),
     "sidecar without a request": (workload(replicas=None, pod=SIDE) + _hpa(), "found"),
     "container without a request": (workload(replicas=None, resources="{}") + _hpa(), "found"),
+    "share in the form of v2beta1": (
+        workload(replicas=None, resources="{}")
+        + _hpa(", metrics: [{type: Resource, resource: {name: cpu, targetAverageUtilization: 50}}]"),
+        "found",
+    ),
 }
 CONFLICTS = {
     "container that is measured is left alone": (
@@ -141,3 +146,16 @@ def test_metric_needs_a_request_of_every_running_container(name: str) -> None:
 def test_autoscalers_conflict_by_container(name: str) -> None:
     text, expected = CONFLICTS[name]
     assert outcome(text, "hpa-vpa-conflict").result == expected
+
+
+@pytest.mark.parametrize(
+    ("behavior", "expected"),
+    [
+        ("stabilizationWindowSeconds: 0", "found"),
+        ("stabilizationWindowSeconds: 120", "clean"),
+        ("stabilizationWindowSeconds: 0, selectPolicy: Disabled", "clean"),
+    ],
+)
+def test_scale_down_needs_a_window_unless_it_is_disabled(behavior: str, expected: str) -> None:
+    text = _hpa(f", behavior: {{scaleDown: {{{behavior}}}}}")
+    assert outcome(text, "hpa-scales-down-slowly").result == expected
