@@ -140,7 +140,7 @@ def pool_of(resource: Resource, overhead: Mapping[str, Fraction]) -> Pool | None
     machine = config["machineType"]
     per_node = allocatable(machine.text() or "e2-medium") if machine.known() else None
     if per_node is None:
-        machine.mark_unevaluated(f"is {machine.raw}, whose size is not known here")
+        machine.mark_unevaluated(f"is {machine.raw}, whose size is unknown")
         return None
     with node.track_unknowns() as unknown:
         pool = _at_maximum(resource, per_node, overhead)

@@ -35,7 +35,7 @@ class Scaling:
 
     @cached_property
     def workloads(self) -> dict[str, list[tuple[Object, PodTemplate]]]:
-        """Return pod-making objects by namespace ("?" if it is unknown), each once.
+        """Return objects that create pods by namespace ("?" if it is unknown), each once.
 
         An object that is declared twice replaces itself, so the last declaration counts. An object whose
         owner is in the stack (a live ReplicaSet of a Deployment) is counted with its owner.

@@ -120,12 +120,12 @@ def objects_of(resource: Resource) -> list[Object]:
         found = []
         if resource.type.startswith("kubernetes:"):
             _, version, kind = resource.type.split(":", 2)
-            found = list(_taken_apart(version.removeprefix("core/"), kind, resource.node, resource))
+            found = list(_flattened(version.removeprefix("core/"), kind, resource.node, resource))
         resource.memo["objects"] = found
     return found
 
 
-def _taken_apart(version: str, kind: str, node: Node, resource: Resource) -> Iterator[Object]:
+def _flattened(version: str, kind: str, node: Node, resource: Resource) -> Iterator[Object]:
     if not kind.endswith("List") or not node["items"].present:
         yield Object(version, kind, node, resource.urn, resource.source)
         return
@@ -133,7 +133,7 @@ def _taken_apart(version: str, kind: str, node: Node, resource: Resource) -> Ite
         own = item.fresh()
         # Items of a typed list need not repeat kind and apiVersion.
         item_kind = str(own["kind"].raw or kind.removesuffix("List"))
-        yield from _taken_apart(str(own["apiVersion"].raw or version), item_kind, item, resource)
+        yield from _flattened(str(own["apiVersion"].raw or version), item_kind, item, resource)
 
 
 @dataclass

@@ -144,7 +144,7 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
                 yield from _too_small(limit, name, amount, inside, sums)
                 for item in opaque[:_NAMED]:
                     limit.mark_unevaluated(
-                        f"is not proven: how many pods {item.label} makes is not known here"
+                        f"is not proven: the number of pods that {item.label} creates is unknown"
                     )
             else:
                 limit.mark_unevaluated("is not proven: no declaration specifies how much of it is used")
@@ -175,7 +175,7 @@ def _too_few(
         elif count is None:
             return
     if key == "count/pods":
-        reasons += [f"how many pods {item.label} makes is not known here" for item in opaque[:_NAMED]]
+        reasons += [f"the number of pods that {item.label} creates is unknown" for item in opaque[:_NAMED]]
     if count is not None and count > amount:
         wanted = f"{show(key, Fraction(count))} that are declared or retained"
         yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
@@ -445,7 +445,7 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
     pools = [pool for pool in (pool_of(resource, overhead) for resource in resources) if pool is not None]
     if not resources or len(pools) < len(resources):
         return
-    wanting: dict[tuple[str, ...], list[Demand]] = {}
+    by_pools: dict[tuple[str, ...], list[Demand]] = {}
     every = [item for peaks in peaks_by_namespace(stack).values() for item in peaks]
     pools = [_left_by_daemons(pool, every) for pool in pools]
     for item in every:
@@ -455,14 +455,14 @@ def pools_hold_peak(stack: Stack, settings: Settings) -> Iterator[Finding]:
             fitting = [pool for pool in pools if pool.accepts(item.template)]
         if unknown:
             continue
-        roomy = [pool for pool in fitting if _pods_on_a_node(pool, item)]
-        if not roomy:
+        large_enough = [pool for pool in fitting if _pods_on_a_node(pool, item)]
+        if not large_enough:
             reason = "is larger than a node of" if fitting else "may run on none of"
             names = ", ".join(pool.name for pool in fitting or pools)
             yield item.workload.node.finding(f"{item.workload.label} {reason} the pools ({names})")
             continue
-        wanting.setdefault(tuple(sorted(pool.name for pool in roomy)), []).append(item)
-    yield from _crowded(pools, wanting)
+        by_pools.setdefault(tuple(sorted(pool.name for pool in large_enough)), []).append(item)
+    yield from _exceeded(pools, by_pools)
 
 
 def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
@@ -476,14 +476,11 @@ def _left_by_daemons(pool: Pool, every: list[Demand]) -> Pool:
     return replace(pool, per_node=left)
 
 
-def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:
-    """Yield pools that are too small for the pods that fit nowhere else.
-
-    Hall's condition is checked for each set of pools.
-    """
+def _exceeded(pools: list[Pool], by_pools: dict[tuple[str, ...], list[Demand]]) -> Iterator[Finding]:
+    """Yield sets of pools that are too small for the pods that can run only on them."""
     by_name = {pool.name: pool for pool in pools}
-    for names in wanting:
-        confined = [item for others, items in wanting.items() if set(others) <= set(names) for item in items]
+    for names in by_pools:
+        confined = [item for others, items in by_pools.items() if set(others) <= set(names) for item in items]
         nodes = Fraction(0)
         for item in confined:
             best = max(_pods_on_a_node(by_name[name], item) for name in names)
@@ -502,9 +499,9 @@ def _crowded(pools: list[Pool], wanting: dict[tuple[str, ...], list[Demand]]) ->
 
 def _pods_on_a_node(pool: Pool, item: Demand) -> int:
     """Return how many pods of a workload fit on one otherwise empty node."""
-    room = [int(pool.per_node["pods"])]
+    counts = [int(pool.per_node["pods"])]
     for key in ("cpu", "memory"):
         needed = item.per_pod.get(f"requests.{key}", Fraction(0))
         if needed:
-            room.append(int(pool.per_node[key] // needed))
-    return max(0, min(room))
+            counts.append(int(pool.per_node[key] // needed))
+    return max(0, min(counts))

@@ -17,6 +17,6 @@ def test_renamed_function_is_the_one_of_its_module() -> None:
     assert api.parse_quantity is parse
 
 
-def test_other_names_are_not_public() -> None:
+def test_any_other_name_raises_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Scaling'"):
         _ = api.Scaling

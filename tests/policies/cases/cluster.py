@@ -1,4 +1,4 @@
-"""Gateways, network policies, services, secrets and what must agree between them."""
+"""Gateways, network policies, services, secrets, and their consistency with each other."""
 
 from __future__ import annotations
 

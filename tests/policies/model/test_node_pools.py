@@ -47,7 +47,9 @@ def test_other_machine_types_are_not_known(machine: str) -> None:
         ("e2-medium", 940, 4096 - 1024 - 100),
     ],
 )
-def test_allocatable_is_what_gke_documents(machine: str, millicores: int, mib: float) -> None:
+def test_allocatable_resources_follow_the_documentation_of_gke(
+    machine: str, millicores: int, mib: float
+) -> None:
     found = allocatable(machine)
     assert found is not None
     assert found["cpu"] * 1000 == millicores

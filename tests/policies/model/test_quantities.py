@@ -1,4 +1,4 @@
-"""Quantities are exact: what Kubernetes writes in one way or another is the same number."""
+"""Quantities are parsed exactly: every spelling of a number has the same value."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def test_a_binary_suffix_is_its_power_of_1024(number: int, power: int) -> None:
 
 
 @given(st.integers(0, 10**9), st.integers(0, 999))
-def test_decimals_lose_nothing(whole: int, part: int) -> None:
+def test_decimals_are_exact(whole: int, part: int) -> None:
     assert parse(f"{whole}.{part:03}") == Fraction(whole * 1000 + part, 1000)
     assert parse(f"{whole}.{part:03}Gi") == Fraction(whole * 1000 + part, 1000) * 1024**3
 
 
 @pytest.mark.parametrize("text", ["", "x", "1 Gi", "Gi", "1gi", "--1", "1.2.3", "1e", None, True, [], {}])
-def test_what_is_no_quantity_is_none(text: object) -> None:
+def test_other_text_is_not_a_quantity(text: object) -> None:
     assert parse(text) is None
 
 
@@ -43,7 +43,7 @@ def test_text_of_more_digits_than_are_parsed_is_none() -> None:
 
 
 @given(st.text(max_size=12))
-def test_no_text_makes_it_raise(text: str) -> None:
+def test_any_text_is_parsed_without_an_exception(text: str) -> None:
     parse(text)
     int_or_percent(text, 10, up=True)
 

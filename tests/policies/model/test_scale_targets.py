@@ -52,7 +52,7 @@ def keda(metadata: dict[str, Any] | None = None, **spec: Any) -> Resource:
         ),
     ],
 )
-def test_bounds_of_the_replicas(
+def test_minimum_and_maximum_replicas(
     spec: dict[str, Any], scalers: list[Resource], expected: tuple[int, int]
 ) -> None:
     item = workload(**spec)

@@ -27,7 +27,7 @@ def test_group_that_serves_a_kind_now(group: str, kind: str, served: str) -> Non
     assert served_group(group, kind) == served
 
 
-def test_lists_are_taken_apart_also_in_lists() -> None:
+def test_nested_lists_are_flattened() -> None:
     inner = {"kind": "List", "apiVersion": "v1", "items": [{**POD, "apiVersion": "v1"}]}
     found = objects_of(
         resource("core/v1:List", {"items": [inner, {"kind": "Job", "apiVersion": "batch/v1"}]})

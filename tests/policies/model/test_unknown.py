@@ -91,6 +91,6 @@ def test_there_is_one_unknown() -> None:
     assert copy.copy(UNKNOWN) is UNKNOWN
 
 
-def test_truth_of_an_unknown_is_an_error() -> None:
+def test_truth_value_of_an_unknown_is_an_error() -> None:
     with pytest.raises(TypeError, match="value is UNKNOWN"):
         bool(UNKNOWN)

@@ -39,18 +39,18 @@ def refusal(**keys: Any) -> str:
     return str(caught.value)
 
 
-def test_production_relaxes_nothing() -> None:
+def test_production_relaxes_no_policy() -> None:
     assert configuration("prod").keys() == {"policies:monthlyCeiling"}
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_what_a_stack_says_is_sound_and_names_a_ceiling(stack: str) -> None:
+def test_configuration_of_every_stack_is_valid_and_has_a_cost_ceiling(stack: str) -> None:
     keys = configuration(stack)
     assert problems_with(SHAPES, keys.get("policies:config", {})) == []
     assert float(keys["policies:monthlyCeiling"]) > 0
 
 
-def test_wrong_relaxations_of_a_stack_are_listed_whole() -> None:
+def test_all_invalid_keys_of_a_configuration_are_listed() -> None:
     text = refusal(config={"pss-secomp": "disabled", "image-registry": {"registries": "ghcr.io"}})
     assert "policies:config of the stack 's'" in text
     assert "did you mean 'pss-seccomp'?" in text
@@ -59,19 +59,19 @@ def test_wrong_relaxations_of_a_stack_are_listed_whole() -> None:
 
 
 @pytest.mark.parametrize("value", ["a lot", -1, {"usd": 3}])
-def test_a_ceiling_that_is_no_amount_is_refused(value: Any) -> None:
+def test_a_cost_ceiling_that_is_not_an_amount_is_rejected(value: Any) -> None:
     [shape] = [shape for shape in SHAPES if shape.name == "monthly-cost-ceiling"]
     assert problems_with([shape], {shape.name: {"monthly": value}})
 
 
-def test_a_wrong_ceiling_names_the_key_of_the_stack() -> None:
+def test_error_of_a_cost_ceiling_names_its_key_in_the_stack_file() -> None:
     assert "policies:monthlyCeiling of the stack 's'" in refusal(monthlyCeiling="a lot")
 
 
 @pytest.mark.parametrize(
     "layer", [None, [], "x", 3, {"all": "loud"}, {"labels": 3}, {"labels": {"labels": [1]}}]
 )
-def test_a_layer_that_is_no_configuration_has_problems(layer: object) -> None:
+def test_a_layer_that_is_not_an_object_is_rejected(layer: object) -> None:
     assert problems_with(SHAPES, layer)
 
 

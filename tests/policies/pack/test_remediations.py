@@ -58,7 +58,7 @@ def test_labels_seccomp_and_tokens_have_a_remedy() -> None:
     [(case, change) for case in CASES if case.policy in REMEDIED for change in case.breaks],
     ids=lambda value: getattr(value, "policy", ""),
 )
-def test_a_remedy_mends_what_is_found_and_that_once(case: Case, change: Break) -> None:
+def test_a_remediation_fixes_the_finding_and_is_idempotent(case: Case, change: Break) -> None:
     for given in case.broken(change):
         remediated = remedied(case.policy, given, case.settings)
         if remediated is not None:
@@ -67,7 +67,7 @@ def test_a_remedy_mends_what_is_found_and_that_once(case: Case, change: Break) -
 
 
 @pytest.mark.parametrize("policy", REMEDIED)
-def test_what_passes_is_left_alone(policy: str) -> None:
+def test_compliant_resources_are_not_changed(policy: str) -> None:
     right = pod(securityContext={"seccompProfile": {"type": "Localhost"}}, automountServiceAccountToken=False)
     right["metadata"]["labels"] = {LABEL: "else"}
     assert remedied(policy, ResourceFixture(POD, right)) is None
@@ -85,11 +85,11 @@ def test_pods_that_need_their_token_keep_it() -> None:
     assert remedied("service-account-token", ResourceFixture(POD, pod()), {"needed": ["a"]}) is None
 
 
-def test_windows_gets_no_profile_that_its_api_refuses() -> None:
+def test_windows_pods_get_no_seccomp_profile() -> None:
     assert remedied("pss-seccomp", ResourceFixture(POD, pod(os={"name": "windows"}))) is None
 
 
-def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:
+def test_secret_and_unknown_values_are_passed_on_unchanged(pack: PolicyPack) -> None:
     inputs = pod()
     remediated = PolicyChecks(pack).remediate(resource(inputs), None)
     assert remediated["spec"]["containers"] == inputs["spec"]["containers"]
@@ -99,7 +99,7 @@ def test_secrets_stay_secret_and_unknowns_unknown(pack: PolicyPack) -> None:
 
 
 @pytest.mark.parametrize("unknown", ["metadata", "labels", "spec", "securityContext"])
-def test_what_is_not_known_yet_is_not_rewritten(pack: PolicyPack, unknown: str) -> None:
+def test_unknown_values_are_not_rewritten(pack: PolicyPack, unknown: str) -> None:
     inputs: dict[str, Any] = pod(securityContext={})
     inputs["metadata"]["labels"] = {}
     parent = inputs if unknown in inputs else inputs["spec" if unknown == "securityContext" else "metadata"]
@@ -113,7 +113,7 @@ def test_what_is_not_known_yet_is_not_rewritten(pack: PolicyPack, unknown: str) 
     assert at[unknown] is UNKNOWN
 
 
-def test_a_remediation_is_shown_as_a_diff_with_its_place(pack: PolicyPack) -> None:
+def test_a_remediation_is_shown_as_a_diff_with_its_line(pack: PolicyPack) -> None:
     judging = PolicyChecks(pack)
     judging.remediate(resource(pod()), None)
     result = Result("s", remediations=judging.remediations, policy_pack="kingdom")

@@ -91,7 +91,7 @@ def test_a_remedy_changes_only_what_the_policy_finds() -> None:
     assert crash.remedied(other, {}) is None, "it has no remedy"
 
 
-def test_a_policy_that_raises_is_named_with_place_and_resource() -> None:
+def test_a_policy_that_raises_is_named_with_location_and_resource() -> None:
     given = disk(1)
     with pytest.raises(PolicyCrashedError) as caught:
         evaluate_policy(crash.policy(), [given])
@@ -112,7 +112,7 @@ def test_a_value_that_a_policy_cannot_evaluate_is_listed() -> None:
     assert "size" in result.unevaluated
 
 
-def test_the_object_of_the_sdk_has_everything_that_the_console_shows() -> None:
+def test_the_sdk_policy_has_all_metadata_that_the_console_shows() -> None:
     made = size.policy()
     assert isinstance(made, ResourceValidationPolicy)
     assert (made.name, made.description, made.enforcement_level) == (

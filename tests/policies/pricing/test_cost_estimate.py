@@ -40,7 +40,7 @@ def redis(**props: Any) -> ResourceFixture:
     ("gib", "tier"),
     [(1, "M1"), (4, "M1"), (5, "M2"), (10, "M2"), (11, "M3"), (35, "M3"), (36, "M4"), (100, "M4")],
 )
-def test_redis_is_paid_by_the_gib_of_its_capacity_tier(gib: int, tier: str) -> None:
+def test_redis_costs_the_price_per_gib_of_its_capacity_tier(gib: int, tier: str) -> None:
     found = costs(redis(memorySizeGb=gib))
     (only,) = found.lines
     assert f"({tier})" in only.what
@@ -48,7 +48,7 @@ def test_redis_is_paid_by_the_gib_of_its_capacity_tier(gib: int, tier: str) -> N
 
 
 @pytest.mark.parametrize(("replicas", "lines"), [(1, 1), (2, 2)])
-def test_a_second_read_replica_is_a_position_of_its_own(replicas: int, lines: int) -> None:
+def test_each_read_replica_is_a_separate_cost_item(replicas: int, lines: int) -> None:
     found = costs(redis(replicaCount=replicas))
     assert len(found.lines) == lines
     if lines > 1:
@@ -78,7 +78,7 @@ def pool(minimum: int, maximum: int, *, spot: bool = False) -> ResourceFixture:
 
 
 @pytest.mark.parametrize(("spot", "kind"), [(False, "on-demand"), (True, "spot")])
-def test_nodes_and_their_disks_are_paid_from_the_minimum_to_the_maximum(spot: bool, kind: str) -> None:
+def test_cost_of_nodes_and_disks_at_minimum_and_maximum(spot: bool, kind: str) -> None:
     found = costs(pool(2, 6, spot=spot))
     nodes, disks = line(found, f"nodes n2d-standard-4, {kind}"), line(found, "GiB pd-balanced a node")
     hourly = usd(f"gce/n2d-standard-4/{kind}") * 730
@@ -114,7 +114,7 @@ def atlas(nodes: int = 3, disk: int = 80, provider: str = "NONE") -> ResourceFix
     )
 
 
-def test_atlas_is_paid_from_its_min_to_its_max_tier() -> None:
+def test_cost_of_atlas_at_its_minimum_and_maximum_tier() -> None:
     (only,) = costs(atlas()).lines
     assert only.minimum == pytest.approx(usd("atlas/M40", "WESTERN_EUROPE") * 730)
     assert only.maximum == pytest.approx(usd("atlas/M80", "WESTERN_EUROPE") * 730)
@@ -123,14 +123,14 @@ def test_atlas_is_paid_from_its_min_to_its_max_tier() -> None:
 
 
 @pytest.mark.parametrize(("disk", "further"), [(80, 0), (81, 1), (200, 120)])
-def test_disk_beyond_that_of_the_tier_is_paid_by_the_gb(disk: int, further: int) -> None:
+def test_disk_above_the_size_of_the_tier_costs_by_the_gb(disk: int, further: int) -> None:
     found = [each for each in costs(atlas(disk=disk)).lines if "of disk" in each.what]
     expected = usd("atlas/disk", "WESTERN_EUROPE") * further * 730
     assert sum(each.maximum for each in found) == pytest.approx(expected)
     assert bool(found) is bool(further)
 
 
-def test_an_own_key_adds_a_share_of_the_cluster() -> None:
+def test_customer_managed_keys_add_a_share_of_the_cluster_price() -> None:
     found = costs(atlas(provider="GCP"))
     cluster, key = line(found, "members"), line(found, "encryption under a customer's key")
     share = usd("atlas/customer-key", "global")
@@ -158,7 +158,7 @@ ZONE = ResourceFixture("cloudflare:index/tieredCache:TieredCache", {"value": "on
 
 
 @pytest.mark.parametrize(("plan", "monthly_usd"), [("free", 0), ("pro", 25), ("business", 250)])
-def test_plan_of_the_zone_is_paid_by_the_month(plan: str, monthly_usd: float) -> None:
+def test_plan_of_the_zone_costs_a_monthly_price(plan: str, monthly_usd: float) -> None:
     found = costs(ZONE, ResourceFixture("kingdom:edge:Edge", {"plan": plan}, "edge"))
     assert (found.minimum, found.maximum) == (monthly_usd, monthly_usd)
     assert not found.unpriced
@@ -198,7 +198,7 @@ def test_the_first_five_forwarding_rules_have_one_price(
     assert sum(each.maximum for each in found) == pytest.approx(expected)
 
 
-def test_nat_is_paid_by_the_node_up_to_32() -> None:
+def test_nat_costs_by_the_node_up_to_32_nodes() -> None:
     nat = ResourceFixture("gcp:compute/routerNat:RouterNat", {"region": REGION}, "nat")
     hourly = usd("nat/gateway") * 730
     some = line(costs(nat, pool(4, 16)), "Cloud NAT")
@@ -212,7 +212,7 @@ def test_an_internal_address_is_free() -> None:
     assert costs(ResourceFixture(kind, {"addressType": "EXTERNAL", "region": REGION})).maximum > 0
 
 
-def test_a_type_without_a_price_is_listed_and_a_free_one_is_not() -> None:
+def test_types_without_a_price_are_listed_and_free_types_are_not() -> None:
     unknown = ResourceFixture("gcp:spanner/instance:Instance", {}, "spanner")
     free = ResourceFixture("gcp:projects/iAMMember:IAMMember", {}, "grant")
     by_use = ResourceFixture("gcp:pubsub/topic:Topic", {}, "topic")
@@ -223,7 +223,7 @@ def test_a_type_without_a_price_is_listed_and_a_free_one_is_not() -> None:
     }
 
 
-def test_the_sum_is_that_of_its_lines() -> None:
+def test_the_total_is_the_sum_of_the_cost_items() -> None:
     found = costs(redis(), atlas())
     assert found.minimum == pytest.approx(sum(each.minimum for each in found.lines))
     assert found.minimum < found.maximum

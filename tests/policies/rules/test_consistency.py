@@ -35,7 +35,7 @@ def test_hook_of_a_sidecar_counts() -> None:
     assert outcome(workload(pod=SIDE.format(hook)), "termination-grace-period").result == "found"
 
 
-def test_message_of_an_equal_grace_period_is_true() -> None:
+def test_grace_period_equal_to_the_drain_is_not_longer() -> None:
     text = workload(container="lifecycle: {preStop: {sleep: {seconds: 30}}}")
     [message] = outcome(text, "termination-grace-period").findings
     assert message == "grace period 30 s is not longer than the drain (30 s)"

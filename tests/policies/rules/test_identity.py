@@ -26,7 +26,7 @@ def test_binding_of_cluster_admin_is_a_finding() -> None:
 @pytest.mark.parametrize(
     ("role", "kind"), [("edit", "ClusterRole"), ("view", "ClusterRole"), ("cluster-admin", "Role")]
 )
-def test_role_without_a_wildcard_is_none(role: str, kind: str) -> None:
+def test_role_without_a_wildcard_passes(role: str, kind: str) -> None:
     assert evaluate("no-wildcard-permissions", binding(role, kind)).findings == []
 
 

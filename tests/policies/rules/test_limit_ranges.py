@@ -36,6 +36,6 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_the_limit_ranger_rejects_is_found(name: str) -> None:
+def test_pods_that_the_limit_ranger_rejects_are_found(name: str) -> None:
     text, expected = CASES[name]
     assert outcome(text, "limit-range-admits").result == expected

@@ -1,4 +1,4 @@
-"""The quota's proof is exact: the sum of all peaks passes, and any less is found."""
+"""A quota equal to the sum of all peaks passes; a smaller one is a finding."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ FLEETS = st.builds(
 
 
 @given(st.lists(FLEETS, min_size=1, max_size=4), st.booleans())
-def test_the_sum_of_all_peaks_is_enough_and_a_thousandth_less_is_not(
+def test_a_quota_equal_to_the_sum_of_peaks_passes_and_a_smaller_one_does_not(
     fleets: list[Fleet], plain: bool
 ) -> None:
     key = "cpu" if plain else "requests.cpu"
@@ -103,7 +103,7 @@ def test_the_sum_of_all_peaks_is_enough_and_a_thousandth_less_is_not(
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
-def test_what_stateful_sets_claim_is_counted_by_class(replicas: int, size: int, loose: int) -> None:
+def test_claims_of_stateful_sets_are_counted_by_storage_class(replicas: int, size: int, loose: int) -> None:
     def claim(gigabytes: int, storage_class: str) -> dict[str, Any]:
         return {
             "spec": {

@@ -52,7 +52,7 @@ def test_an_image_is_pinned_by_a_valid_digest_only(image: str, pinned: bool) -> 
         ("docker.io/library/python", False),
     ],
 )
-def test_a_project_whose_name_begins_like_an_own_one_is_not_allowed(image: str, clean: bool) -> None:
+def test_registry_of_a_project_with_the_same_prefix_is_not_allowed(image: str, clean: bool) -> None:
     assert evaluate("image-registry", workload("Deployment", {"image": image})).clean is clean
 
 
