@@ -139,12 +139,12 @@ def test_listeners_with_plain_http_are_found(name: str) -> None:
         ("app\\n --url=http://backend.example\\n", "found"),
     ],
 )
+def test_urls_in_comments_and_namespaces_are_not_connections(content: str, expected: str) -> None:
+    text = f'---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{file: "{content}"}}\n'
+    assert outcome(text, "tls-urls").result == expected
+
+
 def test_documentation_of_a_config_map_has_no_connections() -> None:
     text = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {KEY: 'http://a.example'}\n"
     assert outcome(text, "tls-urls").result == "found"
     assert outcome(text.replace("KEY", "_example"), "tls-urls").result == "clean"
-
-
-def test_urls_in_comments_and_namespaces_are_not_connections(content: str, expected: str) -> None:
-    text = f'---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{file: "{content}"}}\n'
-    assert outcome(text, "tls-urls").result == expected
