@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from rehearsal.engine.events import Diagnostic, Listener, Result, Silent
 from rehearsal.engine.operations import Operation, Program
-from rehearsal.engine.state.resource_state import Snapshot
+from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.secrets import passphrase, stored_passphrase
 from rehearsal.engine.state.store import Store
 from rehearsal.engine.targets import ALL, Targets
@@ -113,8 +113,11 @@ class Session:
             with store.lock(f"rehearse --stack {self.stack.name}"), _interruptible(operation, self.notice):
                 return plan, operation.update()
 
-    def require_first_deployment(self) -> None:
-        """Rehearse the stack from nothing in new accounts. Raises KingdomError with the obstacles."""
+    def require_first_deployment(self, former: Sequence[ResourceState] = ()) -> None:
+        """Rehearse the stack from nothing in new accounts. Raises KingdomError with the obstacles.
+
+        `former` are the resources of an earlier deployment to the same project, whose names may stay taken.
+        """
         from rehearsal.providers.fresh_project import FreshProject, obstacles
 
         plan, created = self.rehearse(Silent())
@@ -123,9 +126,8 @@ class Session:
                 f"{self.stack.name} cannot be planned from nothing",
                 details=[_described(error) for error in plan.errors],
             )
-        found = obstacles(
-            FreshProject.of_stack(self.stack.config), plan.snapshot.resources, created.snapshot.resources
-        )
+        project = FreshProject.of_stack(self.stack.config).after(former)
+        found = obstacles(project, plan.snapshot.resources, created.snapshot.resources)
         if found:
             raise KingdomError(
                 f"the first deployment of {self.stack.name} to a new project would fail or not settle:",

@@ -83,6 +83,17 @@ ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_kms_crypto_key", "rotation_period"): {"or_empty": True},
     ("google_monitoring_dashboard", "dashboard_json"): {"or_empty": True},
     ("google_service_account", "description"): {"max_length": 256},
+    ("mongodbatlas_third_party_integration", "type"): {  # `integrationTypes`
+        "enum": [
+            "PAGER_DUTY",
+            "DATADOG",
+            "OPS_GENIE",
+            "VICTOR_OPS",
+            "WEBHOOK",
+            "MICROSOFT_TEAMS",
+            "PROMETHEUS",
+        ]
+    },
 }
 # Attributes of Atlas resources that can be set at creation only; a later change is an error, not a
 # replacement (`CreateOnly`, `attrsCreateOnly` and `resourceCustomizeDiff` in
@@ -125,7 +136,7 @@ _STARTS: Final = (
     ('"" project_id must be 6 to 30', ("pattern", PROJECT)),
     ('"" name must be 4 to 30', ("pattern", "^[A-Za-z0-9-'\" !]{4,30}$")),
 )  # fmt: skip
-_LISTED: Final = re.compile(r"Possible values are: \[([^\]]*)")
+_LISTED: Final = re.compile(r"Possible values are: \[([^\]]*)\]")  # not one that is cut off
 _TRUE: Final = ('Value must be "true"', '"KEY" must be set to true, got: VALUE')
 _COUNT: Final = re.compile(
     r"(string length|list|set|map) must (?:be|contain) at (least|most) (\d+)(?: elements)?"

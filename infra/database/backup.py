@@ -48,7 +48,8 @@ class DatabaseBackup(Component):
             # Each copy policy item has its own retention; a list of frequencies alone is deprecated.
             copy_policy_items_enabled=backup.copy_region is not None,
             copy_settings=copies(args) if backup.copy_region else None,
-            skip_destroy=protect,  # deleting the schedule resource must not delete its snapshots
+            # A deleted schedule would delete its snapshots; under a compliance policy it cannot be deleted.
+            skip_destroy=protect or settings.custodian is not None,
             opts=self.child(protect=protect),
         )
         if settings.custodian is not None:
@@ -74,7 +75,8 @@ class DatabaseBackup(Component):
             policy_item_daily=retention("days", backup.daily_days),
             policy_item_weeklies=[retention("weeks", backup.weekly_weeks, WEEKLY_ON_SATURDAY)],
             policy_item_monthlies=[retention("months", backup.monthly_months, MONTHLY_ON_THE_LAST_DAY)],
-            opts=self.child(protect=args.environment.protect, depends_on=[schedule]),
+            # Only MongoDB's support can disable the policy: a destroy would fail.
+            opts=self.child(protect=args.environment.protect, retain_on_delete=True, depends_on=[schedule]),
         )
 
 

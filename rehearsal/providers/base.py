@@ -28,7 +28,8 @@ from rehearsal.providers.constraints.conditional_replacement import is_same_valu
 from rehearsal.providers.constraints.create_only import refused_changes
 from rehearsal.providers.constraints.deprecation import deprecated
 from rehearsal.providers.constraints.names import mapped_type
-from rehearsal.providers.constraints.plan_checks import refused_plans
+from rehearsal.providers.constraints.plans.creation_checks import refused_creations
+from rehearsal.providers.constraints.plans.plan_checks import refused_plans
 from rehearsal.providers.constraints.replacement import (
     forces_replacement,
     is_default,
@@ -105,6 +106,8 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             return
         provider = facts.source(self.package).provider.split()[0]
         yield from refused_plans(token, inputs, olds, provider)
+        if not olds:
+            yield from refused_creations(token, inputs, provider)
         if olds and IMPORTED_KEY not in olds:
             yield from refused_changes(mapped, inputs, olds, provider)
             yield from refused_changes_by_api(token, inputs, olds, facts.api(self.package))

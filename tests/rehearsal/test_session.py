@@ -185,6 +185,25 @@ def test_obstacles_to_a_first_deployment_are_an_error(root: Path) -> None:
     assert caught.value.remedy.startswith("docs/runbooks/first-deployment.md")
 
 
+def test_names_that_a_former_deployment_left_taken_are_obstacles(root: Path) -> None:
+    (root / "__main__.py").write_text(
+        "import pulumi_gcp as gcp\ngcp.kms.KeyRing('ring', name='main', location='europe-west1')\n"
+    )
+    ring = ResourceState(
+        "urn:pulumi:dev::toys::gcp:kms/keyRing:KeyRing::ring",
+        "gcp:kms/keyRing:KeyRing",
+        True,
+        inputs={"name": "main", "location": "europe-west1"},
+    )
+    found = []
+    for former in ((), (ring,)):
+        with pytest.raises(KingdomError) as caught:
+            opened(root).require_first_deployment(former)
+        found.append([detail for detail in caught.value.details if "stays taken" in detail])
+    assert found[0] == []
+    assert [detail.partition(" stays")[0] for detail in found[1]] == ["ring: the name main"]
+
+
 def test_state_in_another_folder_has_a_passphrase_of_its_own(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "elsewhere"
     opened(root, state=folder).apply(Silent())

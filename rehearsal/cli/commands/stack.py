@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +32,23 @@ from rehearsal.cli.commands.base import (
 )
 from rehearsal.errors import InputError
 
+if TYPE_CHECKING:
+    from rehearsal.engine.state import ResourceState
+
+
+def exported(file: Path) -> Sequence[ResourceState]:
+    """Return the resources in a file that `pulumi stack export` wrote. Raises InputError."""
+    from rehearsal.engine.state.checkpoint import FormatError, exported_resources
+
+    try:
+        return exported_resources(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from None
+    except FormatError as error:
+        raise InputError(
+            f"{file} is not an exported state: {error}", remedy="Write it with `pulumi stack export --file`."
+        ) from None
+
 
 @app.command(epilog=examples("kingdom up", "kingdom up --stack prod --json", "kingdom up --refresh"))
 def up(
@@ -54,6 +73,14 @@ def up(
             "--fresh-project", help="First check that a deployment to new, empty accounts would succeed."
         ),
     ] = False,
+    former_state: Annotated[
+        Path | None,
+        typer.Option(
+            "--former-state",
+            help="With --fresh-project: exported state of an earlier deployment to the same project.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Update a stack to the declared state: in rehearsal clouds, and `local` as processes on this machine.
 
@@ -61,7 +88,8 @@ def up(
     created. A plan that differs from the one of --expect-plan stops it too, and the difference is printed.
 
     With --fresh-project the stack is first rehearsed in accounts without enabled APIs, service agents and
-    raised quotas; obstacles to a real first deployment are listed, and nothing is created.
+    raised quotas; obstacles to a real first deployment are listed, and nothing is created. Names that an
+    earlier deployment to the same project left taken are among them where --former-state names its state.
     """
     from rehearsal.cli import display, progress
     from rehearsal.monitoring.signals import path_of
@@ -75,9 +103,12 @@ def up(
         replace=replace,
         target_replace=target_replace,
     )
+    if former_state is not None and not fresh_project:
+        raise InputError("--former-state is for --fresh-project", remedy="Add --fresh-project.")
+    former = exported(former_state) if former_state is not None else ()
     session = session_of(stack, policy_pack)
     if fresh_project:
-        session.require_first_deployment()
+        session.require_first_deployment(former)
     expected = Expected(expect_plan) if expect_plan else None
     began = time.monotonic()
 

@@ -31,14 +31,7 @@ class FormatError(ValueError):
 
 def parse(text: bytes, crypter_for: Callable[[str], Crypter]) -> Snapshot:
     """Parse a state file; `crypter_for` creates the crypter for its salt. Raises FormatError."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"it is not JSON: {error}") from None
-    data = _object(data, "the whole")
-    if data.get("version") != VERSION:
-        raise FormatError(f"its version is {data.get('version')!r}, not {VERSION}")
-    deployment = _object(data.get("deployment"), "deployment")
+    deployment = _object(_document(text).get("deployment"), "deployment")
     provider = _object(deployment.get("secrets_providers"), "deployment.secrets_providers")
     if provider.get("type") != "passphrase":
         raise FormatError(f"its secrets provider is {provider.get('type')!r}, not 'passphrase'")
@@ -68,6 +61,18 @@ def parse(text: bytes, crypter_for: Callable[[str], Crypter]) -> Snapshot:
     return Snapshot(tuple(resources), tuple(pending))
 
 
+def exported_resources(text: bytes) -> tuple[ResourceState, ...]:
+    """Parse the resources of a state that `pulumi stack export` wrote, with any secrets provider.
+
+    Secrets hold their ciphertext. Raises FormatError.
+    """
+    deployment = _object(_document(text).get("deployment"), "deployment")
+    return tuple(
+        _resource(entry, f"deployment.resources[{index}]", None)
+        for index, entry in enumerate(_list(deployment, "resources"))
+    )
+
+
 def render(snapshot: Snapshot, crypter: Crypter, old: bytes) -> bytes:
     """Format `snapshot` as a state file; return the bytes `old` if they have the same content."""
     body: dict[str, Any] = {
@@ -93,7 +98,18 @@ def render(snapshot: Snapshot, crypter: Crypter, old: bytes) -> bytes:
     return json.dumps(document, indent=4).encode() + b"\n"
 
 
-def _resource(entry: Any, where: str, crypter: Crypter) -> ResourceState:
+def _document(text: bytes) -> Mapping[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"it is not JSON: {error}") from None
+    data = _object(data, "the whole")
+    if data.get("version") != VERSION:
+        raise FormatError(f"its version is {data.get('version')!r}, not {VERSION}")
+    return data
+
+
+def _resource(entry: Any, where: str, crypter: Crypter | None) -> ResourceState:
     try:
         return from_json(_object(entry, where), crypter)
     except FormatError:

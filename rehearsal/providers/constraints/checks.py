@@ -96,6 +96,9 @@ def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
         if attribute.facts.get("read_only"):
             yield problem(below, "cannot be set: the provider assigns its value")
             continue
+        if value == [] and attribute.facts.get("required") and attribute.children and not attribute.framework:
+            yield problem(below, "missing required property: at least one item")  # an argument needs a block
+            continue
         yield from _references(attribute, value, scopes, below)
         yield from _groups(attribute, scopes, path, name)
         yield from _value(attribute, value, scopes, below)

@@ -3,6 +3,7 @@
 ``tools/provider_facts.py`` writes the files. The first line names the provider and the month in which the
 facts were measured; each further line is a Terraform type and its attributes by path. The files
 ``<package>_api.jsonl`` have the same form and contain rules from the reference documentation of the APIs.
+``tools/documented_rules.py`` writes ``<package>_documented.jsonl``: rules from the documentation of the SDKs.
 """
 
 from __future__ import annotations
@@ -70,13 +71,16 @@ def read(package: str, name: str) -> ResourceFacts | None:
         parent, _, last = path.rpartition(".")
         children[parent].append(last)
     below = {path: tuple(names) for path, names in children.items()}
-    return ResourceFacts(name, attributes, below, json.loads(_lines(f"{package}_api").get(name, "{}")))
+    documented, api = (
+        json.loads(_lines(f"{package}_{kind}").get(name, "{}")) for kind in ("documented", "api")
+    )
+    return ResourceFacts(name, attributes, below, documented | api)
 
 
 @cache
 def _lines(package: str) -> dict[str, str]:
     """Return the unparsed line of each type by name; the header under the empty name."""
-    if package.removesuffix("_api") not in PACKAGES:
+    if package.removesuffix("_api").removesuffix("_documented") not in PACKAGES:
         return {}
     head, *lines = (FOLDER / f"{package}.jsonl").read_text(encoding="utf-8").splitlines()
     return {"": head} | {name: rest for name, _, rest in (line.partition(" ") for line in lines)}

@@ -41,7 +41,7 @@ class Attribute:
     @cached_property
     def children(self) -> dict[str, Attribute]:
         """The attributes of the objects in this one by Pulumi name; empty for plain values."""
-        element = _object(self.type)
+        element = object_in(self.type)
         return dict(_matched(element, self.path, self.resource)) if element is not None else {}
 
 
@@ -108,14 +108,15 @@ def _squashed_types(package: str) -> dict[str, str]:
     return {name.replace("_", ""): name for name in facts.types(package)}
 
 
-def _object(declared: Type) -> ObjectType | None:
+def object_in(declared: Type) -> ObjectType | None:
+    """Return the object that a type is, or that it contains as an item; None for plain values."""
     match declared:
         case ObjectType():
             return declared
         case ListOf(element) | MapOf(element):
-            return _object(element)
+            return object_in(element)
         case OneOf(options):
-            return next((found for option in options if (found := _object(option)) is not None), None)
+            return next((found for option in options if (found := object_in(option)) is not None), None)
         case _:
             return None
 
@@ -162,5 +163,5 @@ def _unmapped(
         below = f"{path}.{name}" if path else name
         if (found := attributes.get(name)) is None:
             yield below
-        elif (element := _object(field.type)) is not None and depth < 12:
+        elif (element := object_in(field.type)) is not None and depth < 12:
             yield from _unmapped(element, found.children, below, depth + 1)

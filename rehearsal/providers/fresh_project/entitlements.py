@@ -14,6 +14,8 @@ from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _NETWORK: Final = "gcp:compute/network:Network"
+_COMPLIANCE_POLICY: Final = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
+_BACKUP_SCHEDULE: Final = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 # First GKE versions with a feature or kind, from the release notes.
 _FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
@@ -29,7 +31,7 @@ def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     for type_, reserved in reserved_names().items():
         for urn, inputs in plan.of_type(type_):
             name = reserved.of(inputs)
-            if name is not None and f"{type_}::{name}" in project.taken:
+            if name is not None and (type_, name) in project.taken:
                 yield Obstacle(
                     urn,
                     f"the name {name} stays taken {reserved.duration} after the resource was deleted"
@@ -138,7 +140,8 @@ def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield resources that a destroy cannot delete.
 
-    Google releases the peering of managed services only some time after its last instance was deleted.
+    Google releases the peering of managed services only some time after its last instance was deleted. Atlas
+    deletes neither a compliance policy nor the backup schedules of its project.
     """
     for urn, inputs in plan.of_type("gcp:servicenetworking/connection:Connection"):
         if inputs.get("deletionPolicy") != "ABANDON":
@@ -146,6 +149,26 @@ def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
                 urn,
                 "a destroy fails while Google still holds the peering (terraform-provider-google#16275)",
                 'Set deletionPolicy to "ABANDON": the peering ends with the network',
+            )
+
+    for urn, _ in plan.of_type(_COMPLIANCE_POLICY):
+        if not plan.resources[urn].retain_on_delete:
+            yield Obstacle(
+                urn,
+                "a destroy fails: only MongoDB's support can disable a backup compliance policy",
+                "Set the option retain_on_delete",
+            )
+    protected = [inputs.get("projectId") for _, inputs in plan.of_type(_COMPLIANCE_POLICY)]
+    for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
+        same = any(
+            UNKNOWN in (one, inputs.get("projectId")) or one == inputs.get("projectId") for one in protected
+        )
+        if same and inputs.get("skipDestroy") is not True:
+            yield Obstacle(
+                urn,
+                "a destroy fails: Atlas deletes no backup schedule of a project with a compliance policy"
+                " (terraform-provider-mongodbatlas#3409)",
+                "Set skipDestroy: the schedule ends with its cluster",
             )
 
 

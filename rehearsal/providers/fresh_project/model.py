@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from rehearsal.engine.state import ResourceState
+from rehearsal.providers.constraints.reserved_names import reserved_names
 from rehearsal.pulumi.properties import unwrap
 from rehearsal.pulumi.urn import name_of
 
@@ -39,15 +40,14 @@ class FreshProject:
 
     `enabled` are the enabled Google APIs. `quotas` are the granted quotas of the region by name. `networks`
     are the existing networks. `plan` is the plan of the Cloudflare zone. `taken` lists names that an earlier
-    deployment reserved in the project, as ``<type>::<name>`` or ``<type>::<parent>/<name>``
-    (`rehearsal/providers/constraints/reserved_names.json`).
+    deployment reserved in the project, with their type tokens (see :meth:`after`).
     """
 
     enabled: frozenset[str] = ENABLED_AT_CREATION | ENABLED_BY_HAND
     quotas: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_QUOTAS))
     networks: frozenset[str] = frozenset({"default"})
     plan: str = "pro"
-    taken: frozenset[str] = frozenset()
+    taken: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of_stack(cls, config: Mapping[str, str]) -> FreshProject:
@@ -55,6 +55,16 @@ class FreshProject:
         edge = json.loads(config.get("kingdom:edge", "{}"))
         granted = json.loads(config.get("quotas:granted", "{}"))
         return cls(quotas={**DEFAULT_QUOTAS, **granted}, plan=str(edge.get("plan", "pro")))
+
+    def after(self, deleted: Iterable[ResourceState]) -> FreshProject:
+        """Return the accounts after an earlier deployment: names of `deleted` resources stay taken."""
+        left = set(self.taken)
+        for resource in deleted:
+            reserved = reserved_names().get(resource.type) if resource.custom else None
+            name = reserved.of(unwrap(dict(resource.inputs))) if reserved else None
+            if name is not None:
+                left.add((resource.type, name))
+        return replace(self, taken=frozenset(left))
 
 
 @dataclass(frozen=True)

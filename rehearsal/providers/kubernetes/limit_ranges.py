@@ -16,9 +16,26 @@ _ORDER: Final = ("min", "defaultRequest", "default", "max")
 
 def limit_range_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
     """Problems of the limits of each type."""
+    seen: set[Any] = set()
     for number, limit in enumerate(items(mapping(inputs.get("spec")).get("limits"))):
-        if isinstance(limit, Mapping):
-            yield from _limit(limit, ("spec", "limits", number))
+        if not isinstance(limit, Mapping):
+            continue
+        at, kind = ("spec", "limits", number), opened(limit.get("type"))
+        if kind in seen:
+            yield problem((*at, "type"), f"{kind!r} has limits already")
+        seen |= {kind} - {None, UNKNOWN}
+        yield from _limit(limit, at)
+        bounds = [opened(limit.get(name)) for name in ("max", "min")]
+        if (
+            kind == "PersistentVolumeClaim"
+            and UNKNOWN not in bounds
+            and not any("storage" in mapping(bound) for bound in bounds)
+        ):
+            yield problem(at, "max or min of storage is required for a PersistentVolumeClaim")
+        for resource, ratio in mapping(limit.get("maxLimitRequestRatio")).items():
+            amount = _amount(ratio)
+            if amount is not None and amount < 1:
+                yield problem((*at, "maxLimitRequestRatio", resource), f"{opened(ratio)} is less than 1")
 
 
 def _limit(limit: Mapping[str, Any], path: Path) -> Iterator[Problem]:

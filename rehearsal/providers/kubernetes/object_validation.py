@@ -10,12 +10,31 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from zoneinfo import available_timezones
 
-from policies.api import parse_schedule
+from policies.api import parse_quantity, parse_schedule
+from rehearsal.providers.kubernetes.cluster_object_validation import (
+    access_mode_problems,
+    lease_problems,
+    persistent_volume_problems,
+    positive_quantity,
+    runtime_class_problems,
+    storage_class_problems,
+    webhook_problems,
+)
+from rehearsal.providers.kubernetes.job_failures import job_failure_problems
 from rehearsal.providers.kubernetes.limit_ranges import limit_range_problems
-from rehearsal.providers.kubernetes.pod_scheduling import selector_problems
-from rehearsal.providers.kubernetes.pod_validation import pod_problems
+from rehearsal.providers.kubernetes.network_validation import (
+    ingress_problems,
+    network_policy_problems,
+    network_range,
+)
+from rehearsal.providers.kubernetes.pods.scheduling import selector_problems
+from rehearsal.providers.kubernetes.pods.validation import pod_problems
+from rehearsal.providers.kubernetes.service_validation import traffic_problems
 from rehearsal.providers.kubernetes.values import (
     MAX_PORT,
+    dns_subdomain,
+    given,
+    integer,
     items,
     known_text,
     mapping,
@@ -23,8 +42,8 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
-    port_name,
     port_number,
+    value_at,
 )
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -33,16 +52,28 @@ Found = Iterator[Problem]
 
 _PERCENT: Final = re.compile(r"\d+%")
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]+")
-_HOST: Final = re.compile(r"(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_RBAC: Final = "rbac.authorization.k8s.io"
 _SPEC: Final = ("spec",)
 _MAX_SIZE: Final = 1024 * 1024  # bytes
 _TEMPLATE: Final = ("spec", "template", "spec")
-_ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _TLS_KEYS: Final = ("tls.crt", "tls.key")
 _QUOTA_SCOPES: Final = (
     "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
     "Terminating", "VolumeAttributesClass",
 )  # fmt: skip
+_OPPOSITE_SCOPES: Final = ({"BestEffort", "NotBestEffort"}, {"NotTerminating", "Terminating"})
+# `IsIntegerResourceName`, `IsStandardQuotaResourceName`
+_COUNTED: Final = frozenset(
+    {
+        "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
+        "services", "services.loadbalancers", "services.nodeports",
+    }
+)  # fmt: skip
+_QUOTA_RESOURCES: Final = _COUNTED | {
+    "cpu", "ephemeral-storage", "limits.cpu", "limits.ephemeral-storage", "limits.memory", "memory",
+    "requests.cpu", "requests.ephemeral-storage", "requests.memory", "requests.storage",
+}  # fmt: skip
+_QUOTA_PREFIXES: Final = ("hugepages-", "requests.hugepages-")
 _METRIC_SOURCES: Final = {
     "ContainerResource": "containerResource",
     "External": "external",
@@ -64,24 +95,10 @@ def object_problems(kind: str, inputs: Mapping[str, Any]) -> Found:
         yield from check(inputs)
 
 
-def _at(value: Any, *path: str) -> Any:
-    for part in path:
-        value = opened(value)
-        if not isinstance(value, Mapping):
-            return value if value is UNKNOWN else None
-        value = value.get(part)
-    return opened(value)
-
-
-def _integer(value: Any) -> int | None:
-    value = opened(value)
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
 def _count_or_percent(value: Any, path: Path, *, up_to_all: bool = True) -> Found:
     """Check a number of at least 0 or a percentage, which `up_to_all` limits to 100 %."""
     value = opened(value)
-    if (number := _integer(value)) is not None:
+    if (number := integer(value)) is not None:
         if number < 0:
             yield problem(path, f"{number} is out of range: at least 0")
     elif isinstance(value, str) and value is not UNKNOWN:
@@ -96,7 +113,7 @@ def _deployment(inputs: Mapping[str, Any]) -> Found:
     yield from numbers(spec, _SPEC, {"replicas": 0, "minReadySeconds": 0, "revisionHistoryLimit": 0})
     yield from numbers(spec, _SPEC, {"progressDeadlineSeconds": 1})
     ready, deadline = (
-        _integer(spec.get(name, default))
+        integer(spec.get(name, default))
         for name, default in (("minReadySeconds", 0), ("progressDeadlineSeconds", 600))
     )
     if ready is not None and deadline is not None and 0 < deadline <= ready:
@@ -113,7 +130,20 @@ def _deployment(inputs: Mapping[str, Any]) -> Found:
         yield problem(
             (*path, "maxUnavailable"), "must not be 0 where maxSurge is 0: nothing could be updated"
         )
-    yield from pod_problems(_at(inputs, *_TEMPLATE), _TEMPLATE, ("Always",))
+    yield from _template(inputs)
+
+
+def _template(inputs: Mapping[str, Any], template: Any = None) -> Found:
+    """Problems of a workload's selector, and of the pods that it runs for an unlimited time."""
+    selector = opened(mapping(inputs.get("spec")).get("selector"))
+    if isinstance(selector, Mapping):
+        if missing(selector.get("matchLabels")) and missing(selector.get("matchExpressions")):
+            yield problem(("spec", "selector"), "must not be empty")
+        yield from selector_problems(selector, ("spec", "selector"))
+    pod = value_at(inputs, *_TEMPLATE) if template is None else template
+    yield from pod_problems(pod, _TEMPLATE, ("Always",))
+    if opened(mapping(pod).get("activeDeadlineSeconds")) not in (None, UNKNOWN):
+        yield problem((*_TEMPLATE, "activeDeadlineSeconds"), "is for pods of a Job only")
 
 
 def _stateful_set(inputs: Mapping[str, Any]) -> Found:
@@ -121,19 +151,37 @@ def _stateful_set(inputs: Mapping[str, Any]) -> Found:
     yield from numbers(spec, _SPEC, {"replicas": 0, "minReadySeconds": 0, "revisionHistoryLimit": 0})
     yield from one_of(spec, _SPEC, "podManagementPolicy", ("OrderedReady", "Parallel"))
     strategy = mapping(spec.get("updateStrategy"))
-    yield from one_of(strategy, ("spec", "updateStrategy"), "type", ("OnDelete", "RollingUpdate"))
-    template = dict(mapping(_at(inputs, *_TEMPLATE)))
-    claims = [_at(claim, "metadata", "name") for claim in items(spec.get("volumeClaimTemplates"))]
+    at = ("spec", "updateStrategy")
+    yield from one_of(strategy, at, "type", ("OnDelete", "RollingUpdate"))
+    if opened(strategy.get("type")) == "OnDelete" and opened(strategy.get("rollingUpdate")) not in (
+        None,
+        UNKNOWN,
+    ):
+        yield problem((*at, "rollingUpdate"), "may be set only where type is RollingUpdate")
+    yield from numbers(mapping(strategy.get("rollingUpdate")), (*at, "rollingUpdate"), {"partition": 0})
+    yield from numbers(mapping(spec.get("ordinals")), ("spec", "ordinals"), {"start": 0})
+    retention = mapping(spec.get("persistentVolumeClaimRetentionPolicy"))
+    for event in ("whenDeleted", "whenScaled"):
+        below = ("spec", "persistentVolumeClaimRetentionPolicy")
+        yield from one_of(retention, below, event, ("Delete", "Retain"))
+    template = dict(mapping(value_at(inputs, *_TEMPLATE)))
+    claims = [value_at(claim, "metadata", "name") for claim in items(spec.get("volumeClaimTemplates"))]
     volumes = items(template.get("volumes"))
-    named = {_at(volume, "name") for volume in volumes}  # a claim replaces the volume of the same name
+    # A claim replaces the volume of the same name.
+    named = {value_at(volume, "name") for volume in volumes}
     added = [claim for claim in claims if claim is UNKNOWN or (claim is not None and claim not in named)]
     template["volumes"] = [*volumes, *({"name": claim} for claim in added)]
-    yield from pod_problems(template, _TEMPLATE, ("Always",))
+    yield from _template(inputs, template)
 
 
 def _daemon_set(inputs: Mapping[str, Any]) -> Found:
     yield from _replica_set(inputs)
-    rolling, path = _at(inputs, "spec", "updateStrategy", "rollingUpdate"), ("spec", "updateStrategy")
+    strategy = mapping(value_at(inputs, "spec", "updateStrategy"))
+    yield from one_of(strategy, ("spec", "updateStrategy"), "type", ("OnDelete", "RollingUpdate"))
+    for name in ("maxSurge", "maxUnavailable"):
+        amount = mapping(strategy.get("rollingUpdate")).get(name)
+        yield from _count_or_percent(amount, ("spec", "updateStrategy", "rollingUpdate", name))
+    rolling, path = value_at(inputs, "spec", "updateStrategy", "rollingUpdate"), ("spec", "updateStrategy")
     if isinstance(rolling, Mapping):
         surge, unavailable = opened(rolling.get("maxSurge", 0)), opened(rolling.get("maxUnavailable", 1))
         none = [value in (0, "0%") for value in (surge, unavailable)]
@@ -144,22 +192,30 @@ def _daemon_set(inputs: Mapping[str, Any]) -> Found:
 
 def _replica_set(inputs: Mapping[str, Any]) -> Found:
     yield from numbers(mapping(inputs.get("spec")), _SPEC, {"minReadySeconds": 0, "revisionHistoryLimit": 0})
-    yield from pod_problems(_at(inputs, *_TEMPLATE), _TEMPLATE, ("Always",))
+    yield from _template(inputs)
 
 
 def _pod(inputs: Mapping[str, Any]) -> Found:
-    yield from pod_problems(_at(inputs, "spec"), _SPEC)
+    yield from pod_problems(value_at(inputs, "spec"), _SPEC)
 
 
 def _job(inputs: Mapping[str, Any]) -> Found:
-    yield from _job_spec(mapping(inputs.get("spec")), _SPEC)
+    spec = mapping(inputs.get("spec"))
+    yield from _job_spec(spec, _SPEC)
+    if opened(spec.get("selector")) not in (None, UNKNOWN) and opened(spec.get("manualSelector")) in (
+        None,
+        False,
+    ):
+        yield problem(("spec", "selector"), "may be set only where manualSelector is true")
 
 
 def _job_spec(spec: Mapping[str, Any], path: Path) -> Found:
     bounds = (
         "activeDeadlineSeconds",
         "backoffLimit",
+        "backoffLimitPerIndex",
         "completions",
+        "maxFailedIndexes",
         "parallelism",
         "ttlSecondsAfterFinished",
     )
@@ -170,8 +226,9 @@ def _job_spec(spec: Mapping[str, Any], path: Path) -> Found:
     if opened(spec.get("completionMode")) == "Indexed" and parallel and spec.get("completions") is None:
         reason = "required where completionMode is Indexed and parallelism is set"
         yield problem((*path, "completions"), reason)
+    yield from job_failure_problems(spec, path)
     yield from pod_problems(
-        _at(spec, "template", "spec"), (*path, "template", "spec"), ("Never", "OnFailure")
+        value_at(spec, "template", "spec"), (*path, "template", "spec"), ("Never", "OnFailure")
     )
 
 
@@ -182,15 +239,19 @@ def _cron_job(inputs: Mapping[str, Any]) -> Found:
         try:
             parse_schedule(schedule)
         except ValueError as error:
-            yield problem(("spec", "schedule"), f"{error}")
+            named = "TZ" in schedule and schedule is not UNKNOWN
+            yield problem(("spec", "schedule"), "names a time zone: use timeZone" if named else f"{error}")
     if isinstance(zone, str) and zone is not UNKNOWN and zone not in available_timezones():
         yield problem(("spec", "timeZone"), f'{zone!r} is not a time zone, such as "Etc/UTC"')
     bounds = ("failedJobsHistoryLimit", "startingDeadlineSeconds", "successfulJobsHistoryLimit")
     yield from numbers(spec, _SPEC, dict.fromkeys(bounds, 0))
-    name = _at(inputs, "metadata", "name")
+    name = value_at(inputs, "metadata", "name")
     if isinstance(name, str) and name is not UNKNOWN and len(name) > 52:
         yield problem(("metadata", "name"), f"has {len(name)} characters; a CronJob's name has at most 52")
-    yield from _job_spec(mapping(_at(spec, "jobTemplate", "spec")), ("spec", "jobTemplate", "spec"))
+    template = mapping(value_at(spec, "jobTemplate", "spec"))
+    if opened(template.get("selector")) not in (None, UNKNOWN):
+        yield problem(("spec", "jobTemplate", "spec", "selector"), "is generated for each Job: leave it out")
+    yield from _job_spec(template, ("spec", "jobTemplate", "spec"))
 
 
 def _service(inputs: Mapping[str, Any]) -> Found:
@@ -216,7 +277,8 @@ def _service(inputs: Mapping[str, Any]) -> Found:
                 yield problem((*at, "name"), f"{name!r} is the name of another port too")
             names.append(name)
         yield from numbers(port, at, {"port": 1}, MAX_PORT)
-        yield from port_number(port.get("targetPort"), (*at, "targetPort"))
+        if opened(port.get("targetPort")) != 0:  # 0: the same as port
+            yield from port_number(port.get("targetPort"), (*at, "targetPort"))
         if opened(port.get("nodePort")) != 0:  # 0: the cluster chooses one
             yield from numbers(port, at, {"nodePort": 30_000}, 32_767)
     if kind in ("LoadBalancer", "NodePort") and address == "None":
@@ -227,8 +289,9 @@ def _service(inputs: Mapping[str, Any]) -> Found:
         yield problem(
             ("spec", "externalTrafficPolicy"), "may be set only where type is NodePort or LoadBalancer"
         )
+    yield from traffic_problems(spec)
     for number, cidr in enumerate(items(spec.get("loadBalancerSourceRanges"))):
-        yield from _network(cidr, ("spec", "loadBalancerSourceRanges", number))
+        yield from network_range(cidr, ("spec", "loadBalancerSourceRanges", number))
 
 
 def port_name_as_label(name: Any, path: Path) -> Found:
@@ -245,27 +308,32 @@ def _address(value: str, path: Path) -> Found:
         yield problem(path, f"{value!r} is not an IP address")
 
 
-def _network(value: Any, path: Path) -> Found:
-    if not isinstance(value, str) or value is UNKNOWN:
-        return
-    try:
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
-        yield problem(path, f'{value!r} is not an address range, such as "10.0.0.0/8"')
-
-
 def _autoscaler(inputs: Mapping[str, Any]) -> Found:
     spec = mapping(inputs.get("spec"))
-    low, high = _integer(spec.get("minReplicas", 1)), _integer(spec.get("maxReplicas"))
+    low, high = integer(spec.get("minReplicas", 1)), integer(spec.get("maxReplicas"))
     yield from numbers(spec, _SPEC, {"minReplicas": 0, "maxReplicas": 1})
+    kinds = {opened(mapping(metric).get("type")) for metric in items(spec.get("metrics"))}
+    if (
+        low == 0
+        and opened(spec.get("metrics")) is not UNKNOWN
+        and not kinds & {"Object", "External", None, UNKNOWN}
+    ):
+        yield problem(("spec", "minReplicas"), "may be 0 only with a metric of type Object or External")
+    target, path = mapping(spec.get("scaleTargetRef")), ("spec", "scaleTargetRef")
+    for name in ("kind", "name"):
+        text = known_text(target.get(name))
+        if text is not None and (text in (".", "..") or {"/", "%"} & {*text}):
+            yield problem((*path, name), f"{text!r} cannot be part of a path")
     if low is not None and high is not None and high >= 1 and high < low:
         yield problem(("spec", "maxReplicas"), f"{high} is less than minReplicas ({low})")
     for number, metric in enumerate(items(spec.get("metrics"))):
         if isinstance(metric, Mapping):
             yield from _metric(metric, ("spec", "metrics", number))
     for direction in ("scaleUp", "scaleDown"):
-        rules, at = mapping(_at(spec, "behavior", direction)), ("spec", "behavior", direction)
+        rules, at = mapping(value_at(spec, "behavior", direction)), ("spec", "behavior", direction)
         yield from numbers(rules, at, {"stabilizationWindowSeconds": 0}, 3600)
+        if opened(rules.get("policies")) == []:
+            yield problem((*at, "policies"), "at least one policy is required")
         for number, policy in enumerate(items(rules.get("policies"))):
             if isinstance(policy, Mapping):
                 yield from numbers(policy, (*at, "policies", number), {"value": 1})
@@ -280,14 +348,29 @@ def _metric(metric: Mapping[str, Any], path: Path) -> Found:
     if source is None:
         yield problem((*path, name), f"required where type is {metric['type']}")
         return
-    target, at = _at(source, "target"), (*path, name, "target")
+    target, at = value_at(source, "target"), (*path, name, "target")
     if not isinstance(target, Mapping):
         return
     yield from one_of(target, at, "type", tuple(_TARGET_VALUES))
     yield from numbers(target, at, {"averageUtilization": 1})
+    for value in ("averageValue", "value"):
+        yield from positive_quantity(target.get(value), (*at, value))
+    given = {value for value in _TARGET_VALUES.values() if target.get(value) is not None}
+    alone = _EXCLUSIVE_TARGETS.get(name)
+    if alone is not None and given >= alone:
+        yield problem(at, f"only one of {', '.join(sorted(alone))} may be set")
+    if name == "pods" and opened(target.get("type")) in ("Utilization", "Value"):
+        yield problem((*at, "type"), "is AverageValue for a metric of pods")
     needed = _TARGET_VALUES.get(str(opened(target.get("type"))))
     if needed and target.get(needed) is None:
         yield problem(at, f"{needed} is required where type is {target['type']}")
+
+
+_EXCLUSIVE_TARGETS: Final[Mapping[str, set[str]]] = {
+    "containerResource": {"averageUtilization", "averageValue"},
+    "external": {"averageValue", "value"},
+    "resource": {"averageUtilization", "averageValue"},
+}
 
 
 def _disruption_budget(inputs: Mapping[str, Any]) -> Found:
@@ -301,17 +384,18 @@ def _disruption_budget(inputs: Mapping[str, Any]) -> Found:
 
 def _claim(inputs: Mapping[str, Any]) -> Found:
     spec = mapping(inputs.get("spec"))
-    modes = opened(spec.get("accessModes"))
-    if missing(modes):
-        yield problem(("spec", "accessModes"), "at least one access mode is required")
-    for number, mode in enumerate(items(modes)):
-        if isinstance(mode, str) and mode is not UNKNOWN and mode not in _ACCESS_MODES:
-            yield problem(
-                ("spec", "accessModes", number), f"{mode!r} is not one of {', '.join(_ACCESS_MODES)}"
-            )
-    if _at(spec, "resources", "requests", "storage") is None:
-        yield problem(("spec", "resources", "requests", "storage"), "missing required property")
+    yield from access_mode_problems(spec, _SPEC)
+    storage, path = (
+        value_at(spec, "resources", "requests", "storage"),
+        ("spec", "resources", "requests", "storage"),
+    )
+    if storage is None:
+        yield problem(path, "missing required property")
+    yield from positive_quantity(storage, path)
     yield from one_of(spec, _SPEC, "volumeMode", ("Block", "Filesystem"))
+    yield from selector_problems(spec.get("selector"), ("spec", "selector"))
+    if known_text(spec.get("storageClassName")):
+        yield from dns_subdomain(spec.get("storageClassName"), ("spec", "storageClassName"))
 
 
 def _config_map(inputs: Mapping[str, Any]) -> Found:
@@ -355,153 +439,125 @@ def _key(key: str, path: Path) -> Found:
         yield problem(path, f"{key!r} is not a key: letters, digits, '-', '_', '.'")
 
 
-def _network_policy(inputs: Mapping[str, Any]) -> Found:
-    spec = mapping(inputs.get("spec"))
-    for direction, peers in (("ingress", "from"), ("egress", "to")):
-        for number, rule in enumerate(items(spec.get(direction))):
-            if not isinstance(rule, Mapping):
-                continue
-            at = ("spec", direction, number)
-            for index, port in enumerate(items(rule.get("ports"))):
-                if isinstance(port, Mapping):
-                    yield from port_number(port.get("port"), (*at, "ports", index, "port"))
-                    yield from _last_port(port, (*at, "ports", index, "endPort"))
-            for index, peer in enumerate(items(rule.get(peers))):
-                if isinstance(peer, Mapping):
-                    yield from _peer(peer, (*at, peers, index))
-
-
-def _last_port(port: Mapping[str, Any], path: Path) -> Found:
-    """Check `endPort`, which requires a numeric `port` that it is not less than."""
-    first, last = opened(port.get("port")), _integer(port.get("endPort"))
-    if last is None or first is UNKNOWN:
-        return
-    number = _integer(first)
-    if number is None:
-        yield problem(path, "may be set only where port is a number")
-    elif last < number or last > MAX_PORT:
-        yield problem(path, f"{last} is out of range: {number} to {MAX_PORT}")
-
-
-def _peer(peer: Mapping[str, Any], path: Path) -> Found:
-    block = opened(peer.get("ipBlock"))
-    if not isinstance(block, Mapping):
-        return
-    if peer.get("podSelector") is not None or peer.get("namespaceSelector") is not None:
-        yield problem(path, "ipBlock must not be set beside a selector")
-    cidr = opened(block.get("cidr"))
-    yield from _network(cidr, (*path, "ipBlock", "cidr"))
-    for number, other in enumerate(items(block.get("except"))):
-        at = (*path, "ipBlock", "except", number)
-        found = list(_network(other, at))
-        yield from found
-        if not found and UNKNOWN not in (cidr, other) and not _within(str(other), str(cidr)):
-            yield problem(at, f"{other} is not within {cidr}")
-
-
-def _within(inner: str, outer: str) -> bool:
-    try:
-        first, second = ipaddress.ip_network(inner, strict=False), ipaddress.ip_network(outer, strict=False)
-    except ValueError:
-        return True  # `_network` reports the malformed one
-    return first.version == second.version and first != second and first.subnet_of(second)  # type: ignore[arg-type]
-
-
-def _ingress(inputs: Mapping[str, Any]) -> Found:
-    spec = mapping(inputs.get("spec"))
-    if missing(spec.get("rules")) and spec.get("defaultBackend") is None:
-        yield problem(_SPEC, "rules or defaultBackend must be set")
-    for number, rule in enumerate(items(spec.get("rules"))):
-        host, at = _at(rule, "host"), ("spec", "rules", number)
-        if isinstance(host, str) and host is not UNKNOWN and not _HOST.fullmatch(host):
-            yield problem(
-                (*at, "host"), f"{host!r} is not a host name: lower-case letters, digits, hyphens, dots"
-            )
-        for index, entry in enumerate(items(_at(rule, "http", "paths"))):
-            if isinstance(entry, Mapping):
-                yield from _ingress_path(entry, (*at, "http", "paths", index))
-
-
-def _ingress_path(entry: Mapping[str, Any], path: Path) -> Found:
-    kinds = ("Exact", "ImplementationSpecific", "Prefix")
-    yield from one_of(entry, path, "pathType", kinds)
-    where = opened(entry.get("path"))
-    absolute = opened(entry.get("pathType")) in ("Exact", "Prefix")
-    if absolute and isinstance(where, str) and where is not UNKNOWN and not where.startswith("/"):
-        yield problem((*path, "path"), f'{where!r} does not start with "/"')
-    port = _at(entry, "backend", "service", "port")
-    if isinstance(port, Mapping):
-        at = (*path, "backend", "service", "port")
-        if (port.get("name") is None) == (port.get("number") is None):
-            yield problem(at, "exactly one of name, number must be set")
-        yield from numbers(port, at, {"number": 1}, MAX_PORT)
-        yield from port_name(port.get("name"), (*at, "name"))
-
-
 def _role(inputs: Mapping[str, Any]) -> Found:
     for number, rule in enumerate(items(inputs.get("rules"))):
         if not isinstance(rule, Mapping):
             continue
         if opened(rule.get("verbs")) == []:
             yield problem(("rules", number, "verbs"), "at least one verb is required")
-        if missing(rule.get("nonResourceURLs")) and missing(rule.get("resources")):
+        urls = opened(rule.get("nonResourceURLs"))
+        if missing(urls) and missing(rule.get("resources")):
             yield problem(("rules", number, "resources"), "at least one resource is required")
+        if missing(urls) and missing(rule.get("apiGroups")):
+            yield problem(("rules", number, "apiGroups"), 'at least one group is required, such as ""')
+        others = ("apiGroups", "resourceNames", "resources")
+        if given(urls) and any(given(rule.get(name)) for name in others):
+            yield problem(("rules", number, "nonResourceURLs"), "must not be set beside resources")
+
+
+def _namespaced_role(inputs: Mapping[str, Any]) -> Found:
+    yield from _role(inputs)
+    for number, rule in enumerate(items(inputs.get("rules"))):
+        if given(mapping(rule).get("nonResourceURLs")):
+            yield problem(("rules", number, "nonResourceURLs"), "are for a ClusterRole only")
+
+
+def _cluster_role(inputs: Mapping[str, Any]) -> Found:
+    yield from _role(inputs)
+    aggregation = opened(inputs.get("aggregationRule"))
+    if isinstance(aggregation, Mapping):
+        at = ("aggregationRule", "clusterRoleSelectors")
+        if missing(aggregation.get("clusterRoleSelectors")):
+            yield problem(at, "at least one selector is required")
+        for number, selector in enumerate(items(aggregation.get("clusterRoleSelectors"))):
+            yield from selector_problems(selector, (*at, number))
 
 
 def _role_binding(inputs: Mapping[str, Any]) -> Found:
-    yield from one_of(mapping(inputs.get("roleRef")), ("roleRef",), "kind", ("ClusterRole", "Role"))
+    yield from _binding(inputs, ("ClusterRole", "Role"))
+
+
+def _cluster_role_binding(inputs: Mapping[str, Any]) -> Found:
+    yield from _binding(inputs, ("ClusterRole",))
+
+
+def _binding(inputs: Mapping[str, Any], kinds: tuple[str, ...]) -> Found:
+    reference = mapping(inputs.get("roleRef"))
+    yield from one_of(reference, ("roleRef",), "kind", kinds)
+    yield from one_of(reference, ("roleRef",), "apiGroup", (_RBAC,))
     for number, subject in enumerate(items(inputs.get("subjects"))):
         if isinstance(subject, Mapping):
             at = ("subjects", number)
             yield from one_of(subject, at, "kind", ("Group", "ServiceAccount", "User"))
-            if opened(subject.get("kind")) == "ServiceAccount" and missing(subject.get("namespace")):
+            if known_text(subject.get("name")) == "":
+                yield problem((*at, "name"), "missing required property")
+            account = opened(subject.get("kind")) == "ServiceAccount"
+            if account and "Role" not in kinds and missing(subject.get("namespace")):
                 yield problem((*at, "namespace"), "required for a ServiceAccount")
+            if opened(subject.get("kind")) is not UNKNOWN:
+                yield from one_of(subject, at, "apiGroup", ("",) if account else (_RBAC,))
 
 
 def _priority_class(inputs: Mapping[str, Any]) -> Found:
-    name, value = _at(inputs, "metadata", "name"), _integer(inputs.get("value"))
+    name, value = value_at(inputs, "metadata", "name"), integer(inputs.get("value"))
     if isinstance(name, str) and name.startswith("system-"):
         yield problem(("metadata", "name"), 'the prefix "system-" is reserved')
     if value is not None and value > 1_000_000_000:
         yield problem(("value",), f"{value} is out of range: at most 1000000000")
 
 
-def _storage_class(inputs: Mapping[str, Any]) -> Found:
-    yield from one_of(inputs, (), "reclaimPolicy", ("Delete", "Retain"))
-    yield from one_of(inputs, (), "volumeBindingMode", ("Immediate", "WaitForFirstConsumer"))
-
-
 def _resource_quota(inputs: Mapping[str, Any]) -> Found:
     yield from _amounts(inputs)
-    for number, scope in enumerate(items(_at(inputs, "spec", "scopes"))):
+    for number, scope in enumerate(items(value_at(inputs, "spec", "scopes"))):
         if isinstance(scope, str) and scope is not UNKNOWN and scope not in _QUOTA_SCOPES:
             yield problem(("spec", "scopes", number), f"{scope!r} is not one of {', '.join(_QUOTA_SCOPES)}")
+    for pair in _OPPOSITE_SCOPES:
+        if {*items(value_at(inputs, "spec", "scopes"))} >= pair:
+            yield problem(("spec", "scopes"), f"must not contain both {' and '.join(sorted(pair))}")
+    expressions = ("spec", "scopeSelector", "matchExpressions")
+    for number, expression in enumerate(items(value_at(inputs, *expressions))):
+        operator, values = (opened(mapping(expression).get(name)) for name in ("operator", "values"))
+        if operator in ("In", "NotIn") and missing(values):
+            yield problem((*expressions, number, "values"), f"required where operator is {operator}")
 
 
 def _amounts(inputs: Mapping[str, Any]) -> Found:
-    for name, value in mapping(_at(inputs, "spec", "hard")).items():
+    for name, value in mapping(value_at(inputs, "spec", "hard")).items():
         amount = opened(value)
-        if str(amount).startswith("-") and amount is not UNKNOWN:
+        if amount is UNKNOWN:
+            continue
+        if str(amount).startswith("-"):
             yield problem(("spec", "hard", name), f"{amount} is negative")
+        if "/" not in name and name not in _QUOTA_RESOURCES and not name.startswith(_QUOTA_PREFIXES):
+            yield problem(
+                ("spec", "hard", name), f"{name!r} is neither a resource of quotas nor one with a domain"
+            )
+        counted = parse_quantity(amount) if isinstance(amount, (str, int, float)) else None
+        if name in _COUNTED and counted is not None and counted.denominator != 1:
+            yield problem(("spec", "hard", name), f"{amount} is not a whole number")
 
 
 def _definition(inputs: Mapping[str, Any]) -> Found:
     """Names, scope and versions (`ValidateCustomResourceDefinition` of k8s.io/apiextensions-apiserver)."""
     spec = mapping(inputs.get("spec"))
     yield from one_of(spec, _SPEC, "scope", ("Cluster", "Namespaced"))
-    name, plural, group = _at(inputs, "metadata", "name"), _at(spec, "names", "plural"), _at(spec, "group")
+    name, plural, group = (
+        value_at(inputs, "metadata", "name"),
+        value_at(spec, "names", "plural"),
+        value_at(spec, "group"),
+    )
     known = all(isinstance(text, str) and text is not UNKNOWN for text in (name, plural, group))
     if known and name != f"{plural}.{group}":
         reason = f"{name!r} must be spec.names.plural and spec.group: {plural}.{group}"
         yield problem(("metadata", "name"), reason)
     declared = items(spec.get("versions"))
     versions = [item for item in declared if isinstance(item, Mapping)]
-    stored = [_at(item, "storage") for item in declared]
+    stored = [value_at(item, "storage") for item in declared]
     if versions and UNKNOWN not in stored and stored.count(True) != 1:
         yield problem((*_SPEC, "versions"), f"{stored.count(True)} versions have storage: true; one must")
     seen: set[Any] = set()
     for number, item in enumerate(versions):
-        version = _at(item, "name")
+        version = value_at(item, "name")
         if not isinstance(version, str) or version is UNKNOWN:
             continue
         if version in seen:
@@ -510,28 +566,33 @@ def _definition(inputs: Mapping[str, Any]) -> Found:
 
 
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Found]]] = {
-    "ClusterRole": _role,
-    "ClusterRoleBinding": _role_binding,
+    "ClusterRole": _cluster_role,
+    "ClusterRoleBinding": _cluster_role_binding,
     "ConfigMap": _config_map,
     "CronJob": _cron_job,
     "CustomResourceDefinition": _definition,
     "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "HorizontalPodAutoscaler": _autoscaler,
-    "Ingress": _ingress,
+    "Ingress": ingress_problems,
     "Job": _job,
+    "Lease": lease_problems,
     "LimitRange": limit_range_problems,
-    "NetworkPolicy": _network_policy,
+    "MutatingWebhookConfiguration": webhook_problems,
+    "NetworkPolicy": network_policy_problems,
+    "PersistentVolume": persistent_volume_problems,
     "PersistentVolumeClaim": _claim,
     "Pod": _pod,
     "PodDisruptionBudget": _disruption_budget,
     "PriorityClass": _priority_class,
     "ReplicaSet": _replica_set,
     "ResourceQuota": _resource_quota,
-    "Role": _role,
+    "Role": _namespaced_role,
+    "RuntimeClass": runtime_class_problems,
     "RoleBinding": _role_binding,
     "Secret": _secret,
     "Service": _service,
     "StatefulSet": _stateful_set,
-    "StorageClass": _storage_class,
+    "StorageClass": storage_class_problems,
+    "ValidatingWebhookConfiguration": webhook_problems,
 }

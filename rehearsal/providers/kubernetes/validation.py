@@ -15,6 +15,7 @@ from rehearsal.providers import fake_values
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.providers.kubernetes.kinds import CLOSED
 from rehearsal.providers.kubernetes.object_validation import object_problems
+from rehearsal.providers.kubernetes.values import items, qualified_name
 from rehearsal.providers.schema import Type
 from rehearsal.providers.validation import (
     Problem,
@@ -146,6 +147,13 @@ def _name(metadata: Mapping[str, Any], kind: str) -> Iterator[Problem]:
             yield from _dns(name, ("metadata", "name"), _LABEL, 63, "a DNS label")
         else:
             yield from _dns(name, ("metadata", "name"), _SUBDOMAIN, 253, "a DNS subdomain")
+    prefix = metadata.get("generateName")
+    if isinstance(prefix, str) and prefix != "" and kind not in _PATH_KINDS:
+        pattern = _LABEL if kind in _LABEL_KINDS else _SUBDOMAIN
+        # The server adds characters: a dash at the end is allowed.
+        yield from _dns(f"{prefix}x", ("metadata", "generateName"), pattern, 253, "the start of a DNS name")
+    for number, finalizer in enumerate(items(metadata.get("finalizers"))):
+        yield from qualified_name(finalizer, ("metadata", "finalizers", number))
     namespace = metadata.get("namespace")
     if isinstance(namespace, str):
         yield from _dns(namespace, ("metadata", "namespace"), _LABEL, 63, "a DNS label")
@@ -183,7 +191,8 @@ def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
             continue
         below = (*path, key)
         if not isinstance(item, list):
-            if key in ("labels", "matchLabels", "nodeSelector") and _holds_text(item):
+            is_selector = key == "selector" and kind == "Service" and path == ("spec",)
+            if (is_selector or key in _LABEL_MAPS) and _holds_text(item):
                 yield from _labels(item, below)
                 continue
             if key == "annotations" and path[-1:] == ("metadata",):
@@ -198,6 +207,7 @@ def _walk(value: Any, path: Path, kind: str) -> Iterator[Problem]:
         yield from _walk(item, below, kind)
 
 
+_LABEL_MAPS: Final = frozenset({"labels", "matchLabels", "nodeSelector"})
 _COLLECTIONS: Final = (dict, list, Mapping)  # dict is redundant, but its check is ten times as fast
 # The last component of each key in CLOSED.
 _CLOSED_KEYS: Final = frozenset(name.rpartition(".")[2] for name in CLOSED)

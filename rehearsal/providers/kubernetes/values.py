@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -10,6 +11,10 @@ from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, Secret
 
 _PORT_NAME: Final = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_MAX_LABEL: Final = 63
+_MAX_NAME: Final = 253
 MAX_PORT: Final = 65_535
 
 
@@ -70,6 +75,44 @@ def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str,
         yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
 
 
+def ip_address(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a text that is not an IP address."""
+    text = known_text(value)
+    if text is None:
+        return
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        yield problem(path, f"{text!r} is not an IP address")
+
+
+def dns_label(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a text that is not a DNS label."""
+    text = known_text(value)
+    if text is not None and (len(text) > _MAX_LABEL or not _LABEL.fullmatch(text)):
+        yield problem(path, f"{text!r} is not a DNS label: lower-case letters, digits, hyphens")
+
+
+def dns_subdomain(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a text that is not a DNS subdomain."""
+    text = known_text(value)
+    if text is not None and (len(text) > _MAX_NAME or not all(map(_LABEL.fullmatch, text.split(".")))):
+        yield problem(path, f"{text!r} is not a DNS subdomain: lower-case letters, digits, hyphens, dots")
+
+
+def qualified_name(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a text that is not a name with an optional domain before a slash (`IsQualifiedName`)."""
+    text = known_text(value)
+    if text is None:
+        return
+    prefix, slash, name = text.rpartition("/")
+    fits = len(name) <= _MAX_LABEL and _QUALIFIED.fullmatch(name)
+    if not fits or (slash and not all(map(_LABEL.fullmatch, prefix.split(".")))):
+        yield problem(
+            path, f"{text!r} is not a name of letters, digits, '-', '_', '.', with an optional domain"
+        )
+
+
 def port_number(value: Any, path: Path, min_port: int = 1) -> Iterator[Problem]:
     """Yield a problem of a port: a number out of range, or a text that is not a valid port name."""
     value = opened(value)
@@ -90,3 +133,19 @@ def port_name(value: Any, path: Path) -> Iterator[Problem]:
             path,
             f"{value!r} is not a port name: up to 15 lower-case letters, digits and hyphens, with a letter",
         )
+
+
+def value_at(value: Any, *path: str) -> Any:
+    """The value at a path of properties, None where there is none, UNKNOWN below an unknown one."""
+    for part in path:
+        value = opened(value)
+        if not isinstance(value, Mapping):
+            return value if value is UNKNOWN else None
+        value = value.get(part)
+    return opened(value)
+
+
+def integer(value: Any) -> int | None:
+    """A known number as an integer, else None."""
+    value = opened(value)
+    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from infra.database.backup import MONTHLY_ON_THE_LAST_DAY, WEEKLY_ON_SATURDAY, retention
-from tests.infra.rehearsal import Declared, configuration
+from tests.infra.rehearsal import Declared, configuration, rehearse
 
 SHARED = ("policyItemDaily", "policyItemWeeklies", "policyItemMonthlies", "restoreWindowDays")
 
@@ -32,6 +34,16 @@ def test_the_compliance_policy_protects_what_the_schedule_retains(prod: Declared
     schedule, policy = prod.one("CloudBackupSchedule"), prod.one("BackupCompliancePolicy")
     assert {key: policy[key] for key in SHARED} == {key: schedule[key] for key in SHARED}
     assert policy["authorizedEmail"] == configuration("prod")["kingdom:database"]["custodian"]["email"]
+
+
+def test_a_destroy_without_protection_deletes_neither_the_compliance_policy_nor_its_schedule(
+    tmp_path: Path,
+) -> None:
+    values = configuration("prod")
+    values["kingdom:environment"]["protect"] = False
+    declared = rehearse("prod", tmp_path, values)
+    assert declared.one("CloudBackupSchedule")["skipDestroy"]
+    assert declared.state("BackupCompliancePolicy").retain_on_delete
 
 
 def test_a_removed_schedule_deletes_no_snapshot_of_production(prod: Declared) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from rehearsal.providers.constraints.api import atlas, cloudflare, google
+from rehearsal.providers.constraints.api.bounds import ordered_bounds
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import unwrap
 
@@ -27,7 +28,7 @@ def refused_by_api(token: str, inputs: Mapping[str, Any], api: str) -> Iterator[
     if checks_of is None:
         return
     plain = unwrap(dict(inputs))
-    for check in checks_of(token):
+    for check in (ordered_bounds, *checks_of(token)):
         for path, reason in check(plain):
             yield problem(path, f"{reason} (the {api} validates this)")
 

@@ -12,6 +12,20 @@ from rehearsal.pulumi.properties import UNKNOWN, Path
 _ELECTABLE: Final = (3, 5, 7)
 _MAX_PRIORITY: Final = 7
 _SIZE: Final = re.compile(r"[MR](\d+)")
+_IDENTITIES: Final = ("awsIamType", "ldapAuthType", "oidcAuthType", "x509Type")
+_NEEDED_BY_NOTIFICATION: Final[Mapping[str, tuple[str, ...]]] = {
+    "DATADOG": ("datadogApiKey",),
+    "EMAIL": ("emailAddress",),
+    "MICROSOFT_TEAMS": ("microsoftTeamsWebhookUrl",),
+    "OPS_GENIE": ("opsGenieApiKey",),
+    "PAGER_DUTY": ("serviceKey",),
+    "SLACK": ("apiToken", "channelName"),
+    "SMS": ("mobileNumber",),
+    "TEAM": ("teamId",),
+    "USER": ("username",),
+    "VICTOR_OPS": ("victorOpsApiKey",),
+    "WEBHOOK": ("webhookUrl",),
+}
 _DAYS: Final[Mapping[str, int]] = {"days": 1, "weeks": 7, "months": 31, "years": 366}
 # Properties with retention rules, the shortest snapshot interval first; a value is one rule or a list.
 _POLICY_ITEMS: Final = (
@@ -146,6 +160,49 @@ def _backup_schedule(inputs: Mapping[str, Any]) -> Found:
         before = (name, max(known))
 
 
+def _export(inputs: Mapping[str, Any]) -> Found:
+    if inputs.get("autoExportEnabled") is True and inputs.get("export") is None:
+        yield ("export",), "required where autoExportEnabled is true"
+
+
+def _archive(inputs: Mapping[str, Any]) -> Found:
+    """https://www.mongodb.com/docs/atlas/online-archive/configure-online-archive."""
+    criteria = inputs.get("criteria")
+    if not isinstance(criteria, Mapping):
+        return
+    for kind, names in (("CUSTOM", ("query",)), ("DATE", ("dateField", "expireAfterDays"))):
+        for name in names:
+            if criteria.get("type") == kind and criteria.get(name) is None:
+                yield ("criteria", name), f"required where type is {kind}"
+
+
+def _user(inputs: Mapping[str, Any]) -> Found:
+    """A user of the database ``admin`` has a password; one of ``$external`` is known by another system."""
+    passwords = [name for name in ("password", "passwordWo") if inputs.get(name) is not None]
+    database = text(inputs.get("authDatabaseName"))
+    if database == "$external":
+        for name in passwords:
+            yield (name,), "must not be set where authDatabaseName is $external"
+    external = any(inputs.get(name) not in (None, "NONE") for name in _IDENTITIES)
+    if database == "admin" and not passwords and not external:
+        yield ("password",), "required for a user of the database admin"
+
+
+def _alert(inputs: Mapping[str, Any]) -> Found:
+    """https://www.mongodb.com/docs/atlas/reference/api-resources-spec/v2 (createGroupAlertConfig)."""
+    for position, notification in items(inputs.get("notifications")):
+        kind = text(notification.get("typeName"))
+        for name in _NEEDED_BY_NOTIFICATION.get((kind or "").upper(), ()):
+            # A notification that an integration of the project sends has its id instead.
+            if notification.get(name) is None and notification.get("integrationId") is None:
+                yield ("notifications", position, name), f"required where typeName is {kind}"
+
+
+def _vector_index(inputs: Mapping[str, Any]) -> Found:
+    if inputs.get("type") == "vectorSearch" and inputs.get("fields") is None:
+        yield ("fields",), "required where type is vectorSearch"
+
+
 def _days(item: Any) -> float | None:
     value, unit = number(at(item, "retentionValue")), text(at(item, "retentionUnit"))
     return value * _DAYS[unit] if value is not None and unit in _DAYS else None
@@ -153,7 +210,11 @@ def _days(item: Any) -> float | None:
 
 _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": (_cluster,),
-    "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": (_backup_schedule,),
+    "mongodbatlas:index/alertConfiguration:AlertConfiguration": (_alert,),
+    "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": (_backup_schedule, _export),
+    "mongodbatlas:index/databaseUser:DatabaseUser": (_user,),
+    "mongodbatlas:index/onlineArchive:OnlineArchive": (_archive,),
+    "mongodbatlas:index/searchIndex:SearchIndex": (_vector_index,),
     "mongodbatlas:index/projectIpAccessList:ProjectIpAccessList": (
         one_of("awsSecurityGroup", "cidrBlock", "ipAddress"),
     ),

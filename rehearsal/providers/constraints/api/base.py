@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -21,6 +21,22 @@ def one_of(*names: str) -> Check:
                 yield (name,), f"only one of {', '.join(names)} may be set; {', '.join(given)} are"
         elif not given:
             yield (names[0],), f"one of {', '.join(names)} must be set"
+
+    return check
+
+
+def required_where(name: str, needed: Mapping[str, Sequence[str]], *, empty: bool = False) -> Check:
+    """Return a check that properties are set where the property `name` has one of the values in `needed`.
+
+    `empty`: an empty or zero value is a value too.
+    """
+
+    def check(inputs: Mapping[str, Any]) -> Found:
+        value = text(inputs.get(name))
+        for required in needed.get(value or "", ()):
+            held = inputs.get(required)
+            if held is None if empty else missing(held):
+                yield (required,), f"required where {name} is {value}"
 
     return check
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
-from rehearsal.providers.constraints.api.base import Check, Found, at, items, number, text
+from rehearsal.providers.constraints.api.base import Check, Found, at, items, number, one_of, text
+from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.constraints.values import listed
 from rehearsal.providers.validation import suggestion
 from rehearsal.pulumi.properties import UNKNOWN
@@ -80,7 +83,49 @@ _AFFINITY_TTL: Final[Mapping[str, tuple[int, int]]] = {
 
 def checks_of(token: str) -> tuple[Check, ...]:
     """Return the checks of a type."""
-    return _CHECKS.get(token, ())
+    return (*_scope(token), *_CHECKS.get(token, ()))
+
+
+@cache
+def _scope(token: str) -> tuple[Check, ...]:
+    """A check of a type for accounts and zones: the path of its requests names one of the two."""
+    mapped = mapped_type(token)
+    named = [mapped.attributes.get(name) for name in ("accountId", "zoneId")] if mapped else []
+    rules = {"exactly_one_of", "required"}  # of the provider
+    optional = [attribute for attribute in named if attribute and not rules & attribute.facts.keys()]
+    return (one_of("accountId", "zoneId"),) if len(optional) == 2 else ()
+
+
+def _access_rule(inputs: Mapping[str, Any]) -> Found:
+    """https://developers.cloudflare.com/waf/tools/ip-access-rules/parameters."""
+    target = text(at(inputs, "configuration", "target"))
+    value = text(at(inputs, "configuration", "value"))
+    fits = _ACCESS_TARGETS.get(target or "")
+    if fits is not None and value is not None and not fits(value):
+        yield ("configuration", "value"), f"{value!r} is not a value of the target {target}"
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return "/" in value
+
+
+_ACCESS_TARGETS: Final[Mapping[str, Callable[[str], bool]]] = {
+    "asn": lambda value: re.fullmatch(r"(?i)AS\d+", value) is not None,
+    "country": lambda value: re.fullmatch(r"[A-Z][A-Z0-9]", value) is not None,
+    "ip": lambda value: _version(value) == 4,
+    "ip6": lambda value: _version(value) == 6,
+    "ip_range": _is_network,
+}
+
+
+def _waiting_room(inputs: Mapping[str, Any]) -> Found:
+    rate, total = number(inputs.get("newUsersPerMinute")), number(inputs.get("totalActiveUsers"))
+    if rate is not None and total is not None and rate > total:
+        yield ("newUsersPerMinute",), f"{rate:g} is more than totalActiveUsers ({total:g})"
 
 
 def _dns_record(inputs: Mapping[str, Any]) -> Found:
@@ -98,6 +143,9 @@ def _dns_record(inputs: Mapping[str, Any]) -> Found:
         yield ("content",), f"{content!r} is not an IPv{version} address, which a record of type {kind} holds"
     if content is not None and kind == "CNAME" and _version(content) is not None:
         yield ("content",), f"{content!r} is an address; a record of type CNAME holds a name"
+    flags = number(at(inputs, "data", "flags"))
+    if kind == "CAA" and flags is not None and not 0 <= flags <= 255:
+        yield ("data", "flags"), f"{flags:g} is out of range: 0 to 255"
     if kind == "MX" and inputs.get("priority") is None:
         yield ("priority",), "required for a record of type MX"
     if inputs.get("proxied") is True and kind not in _PROXIED_RECORDS:
@@ -159,7 +207,14 @@ def _object_setting(setting: str, value: Any) -> Found:
 
 def _ruleset(inputs: Mapping[str, Any]) -> Found:
     phase = text(inputs.get("phase"))
+    kind, names = text(inputs.get("kind")), list[str]()
+    if kind == "zone" and inputs.get("accountId") is not None and inputs.get("zoneId") is None:
+        yield ("kind",), "is zone for the rules of a zone; those of an account are custom, managed or root"
     for position, rule in items(inputs.get("rules")):
+        name = text(rule.get("ref"))
+        if name and name in names:
+            yield ("rules", position, "ref"), f"{name!r} is the ref of another rule too"
+        names += [name] if name else []
         action, limits = text(rule.get("action")), rule.get("ratelimit")
         phases = _PHASES_OF_ACTION.get(action or "")
         if phases is not None and phase is not None and phase not in phases:
@@ -195,12 +250,18 @@ def _pool(inputs: Mapping[str, Any]) -> Found:
     if len(given) == 1:
         other = "longitude" if given == ["latitude"] else "latitude"
         yield (given[0],), f"requires {other} to be set too"
+    names = [text(origin.get("name")) for _, origin in items(inputs.get("origins"))]
+    for position, name in enumerate(names):
+        if name is not None and name in names[:position]:
+            yield ("origins", position, "name"), f"{name!r} is the name of another origin too"
 
 
 _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
+    "cloudflare:index/accessRule:AccessRule": (_access_rule,),
     "cloudflare:index/dnsRecord:DnsRecord": (_dns_record,),
     "cloudflare:index/loadBalancer:LoadBalancer": (_load_balancer,),
     "cloudflare:index/loadBalancerPool:LoadBalancerPool": (_pool,),
     "cloudflare:index/ruleset:Ruleset": (_ruleset,),
+    "cloudflare:index/waitingRoom:WaitingRoom": (_waiting_room,),
     "cloudflare:index/zoneSetting:ZoneSetting": (_zone_setting,),
 }

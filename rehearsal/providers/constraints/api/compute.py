@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rehearsal.providers.constraints.api.base import Check, Found, at, given, items, missing, number, text
+from rehearsal.providers.constraints.api.base import Check, Found, given, items, missing, text
 from rehearsal.pulumi.properties import UNKNOWN
 
 _DISK_SOURCES: Final = (
     "image", "snapshot", "sourceDisk", "sourceInstantSnapshot", "sourceStorageObject",
 )  # fmt: skip
+_IMAGE_SOURCES: Final = ("rawDisk", "sourceDisk", "sourceImage", "sourceSnapshot")
 _RATES: Final = ("maxRate", "maxRatePerEndpoint", "maxRatePerInstance")
 _CERTIFICATES: Final = ("certificateManagerCertificates", "certificateMap", "sslCertificates")
 _NETWORKS: Final = ("network", "networkAttachment", "subnetwork")
@@ -44,13 +45,6 @@ def _disk(inputs: Mapping[str, Any]) -> Found:
     if len(sources) > 1:
         for name in sources:
             yield (name,), f"a disk has one source; {', '.join(sources)} are set"
-
-
-def _autoscaler(inputs: Mapping[str, Any]) -> Found:
-    policy = inputs.get("autoscalingPolicy")
-    low, high = number(at(policy, "minReplicas")), number(at(policy, "maxReplicas"))
-    if low is not None and high is not None and low > high:
-        yield ("autoscalingPolicy", "minReplicas"), f"{low:g} is more than maxReplicas ({high:g})"
 
 
 def _group_manager(inputs: Mapping[str, Any]) -> Found:
@@ -95,6 +89,15 @@ def _url_map(inputs: Mapping[str, Any]) -> Found:
             yield ("hostRules", position, "pathMatcher"), f"{name!r} is not the name of a path matcher"
 
 
+def _image(inputs: Mapping[str, Any]) -> Found:
+    sources = [name for name in _IMAGE_SOURCES if inputs.get(name) is not None]
+    if len(sources) > 1:
+        for name in sources:
+            yield (name,), f"an image has one source; {', '.join(sources)} are set"
+    elif not sources:
+        yield ("sourceDisk",), f"one of {', '.join(_IMAGE_SOURCES)} must be set"
+
+
 def _https_proxy(inputs: Mapping[str, Any]) -> Found:
     if all(missing(inputs.get(name)) for name in _CERTIFICATES):
         yield ("sslCertificates",), f"one of {', '.join(_CERTIFICATES)} must be set"
@@ -124,15 +127,14 @@ def _peering(inputs: Mapping[str, Any]) -> Found:
 _INSTANCE: Final[tuple[Check, ...]] = (_scheduling, _interfaces)
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "gcp:compute/address:Address": (_address,),
-    "gcp:compute/autoscaler:Autoscaler": (_autoscaler,),
     "gcp:compute/backendService:BackendService": (_backends,),
     "gcp:compute/disk:Disk": (_disk,),
     "gcp:compute/forwardingRule:ForwardingRule": (_forwarding_rule,),
+    "gcp:compute/image:Image": (_image,),
     "gcp:compute/instance:Instance": _INSTANCE,
     "gcp:compute/instanceGroupManager:InstanceGroupManager": (_group_manager,),
     "gcp:compute/instanceTemplate:InstanceTemplate": _INSTANCE,
     "gcp:compute/networkPeering:NetworkPeering": (_peering,),
-    "gcp:compute/regionAutoscaler:RegionAutoscaler": (_autoscaler,),
     "gcp:compute/regionDisk:RegionDisk": (_disk,),
     "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager": (_group_manager,),
     "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": _INSTANCE,

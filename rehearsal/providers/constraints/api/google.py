@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rehearsal.providers.constraints.api import compute
+from rehearsal.providers.constraints.api import compute, managed_services
 from rehearsal.providers.constraints.api.base import (
     Check,
     Found,
@@ -20,6 +20,7 @@ from rehearsal.providers.constraints.api.base import (
     text,
     texts,
 )
+from rehearsal.providers.constraints.api.regions import references_elsewhere, region_of
 from rehearsal.pulumi.properties import UNKNOWN
 
 _ROLES: Final = ("roles/", "projects/", "organizations/")
@@ -52,19 +53,15 @@ _GRANTEES: Final = (
 def checks_of(token: str) -> tuple[Check, ...]:
     """Return the checks of a type."""
     grants = (_role,) if token.lower().endswith(("iammember", "iambinding")) else ()
-    return (_zones, *grants, *_CHECKS.get(token, ()), *compute.CHECKS.get(token, ()))
+    own = (*_CHECKS.get(token, ()), *compute.CHECKS.get(token, ()), *managed_services.CHECKS.get(token, ()))
+    return (_zones, references_elsewhere, *grants, *own)
 
 
 def _zones(inputs: Mapping[str, Any]) -> Found:
     """Check that zones are in the declared region. Both may be names or links, which end with the name."""
-    declared = next(
-        (inputs[name] for name in ("region", "location") if isinstance(inputs.get(name), str)), None
-    )
-    if declared is None or declared is UNKNOWN:
+    region = region_of(inputs)
+    if region is None:
         return
-    region = declared.rsplit("/", 1)[-1]
-    if region.count("-") != 1 or not region[-1].isdigit():
-        return  # a zone, a multi-region, or "global"
     for name in ("zone", "locationId", "alternativeLocationId"):
         value = text(inputs.get(name))
         if value is not None and _outside(value, region):
@@ -187,10 +184,6 @@ def _node_pool(inputs: Mapping[str, Any]) -> Found:
     total = [name for name in ("totalMinNodeCount", "totalMaxNodeCount") if given(scaling.get(name))]
     if zonal and total:
         yield ("autoscaling", total[0]), f"conflicts with {zonal[0]}: limits are per zone or in total"
-    for low, high in (("minNodeCount", "maxNodeCount"), ("totalMinNodeCount", "totalMaxNodeCount")):
-        first, last = scaling.get(low), scaling.get(high)
-        if isinstance(first, int) and isinstance(last, int) and first > last:
-            yield ("autoscaling", low), f"{first} is more than {high} ({last})"
 
 
 def _secret(inputs: Mapping[str, Any]) -> Found:

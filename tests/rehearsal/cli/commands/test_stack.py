@@ -32,6 +32,20 @@ def test_stack_is_brought_up_refreshed_and_taken_down(tmp_path: Path) -> None:
     assert "local: there is nothing to delete" in project.run("down").stdout
 
 
+def test_former_state_must_be_an_export_and_belongs_to_a_fresh_project(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    former = tmp_path / "former.json"
+    former.write_text('{"version": 3, "deployment": {}}')
+    alone = project.run("up", "--former-state", str(former))
+    assert (alone.returncode, "is for --fresh-project" in alone.stderr) == (2, True)
+    absent = project.run("up", "--fresh-project", "--former-state", str(tmp_path / "absent"))
+    assert (absent.returncode, "cannot be read" in absent.stderr) == (2, True)
+    former.write_text("[]")
+    malformed = project.run("up", "--fresh-project", "--former-state", str(former))
+    assert (malformed.returncode, "is not an exported state" in malformed.stderr) == (2, True)
+    assert not project.state.exists()
+
+
 def test_plan_that_differs_from_the_expected_one_changes_nothing(tmp_path: Path) -> None:
     project = Tiny.make(tmp_path)
     assert project.run("preview", "--save-plan", "plan.json").returncode == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.state.checkpoint import FormatError, parse, render
+from rehearsal.engine.state.checkpoint import FormatError, exported_resources, parse, render
 from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
 from rehearsal.engine.state.secrets import Crypter
 from rehearsal.pulumi.properties import Secret
@@ -54,6 +54,28 @@ def test_snapshot_is_restored_from_its_file() -> None:
 
     assert parse(render(SNAPSHOT, CRYPTER, b""), crypter_for) == SNAPSHOT
     assert salts == [CRYPTER.state]
+
+
+def test_resources_of_an_exported_state_need_no_key_to_its_secrets() -> None:
+    exported = document(secrets_providers={"type": "gcpkms", "state": {"url": "gcpkms://a"}})
+    [thing] = exported_resources(json.dumps(exported).encode())
+    assert (thing.urn, thing.type) == (THING.urn, THING.type)
+    assert isinstance(thing.inputs["key"], Secret)
+    assert thing.inputs["key"].element != "hidden"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"{", "it is not JSON"),
+        (b'{"version": 2}', "its version is 2, not 3"),
+        (b'{"version": 3}', "deployment is missing"),
+        (b'{"version": 3, "deployment": {"resources": [{}]}}', r"resources\[0\]: 'urn' is missing"),
+    ],
+)
+def test_text_that_is_not_an_exported_state_is_refused(text: bytes, reason: str) -> None:
+    with pytest.raises(FormatError, match=reason):
+        exported_resources(text)
 
 
 def test_file_of_the_same_content_stays_byte_identical() -> None:

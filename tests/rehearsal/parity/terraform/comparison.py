@@ -25,7 +25,8 @@ CONFIGURATION: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 # Errors of a plan that need the API: the provider cannot decide without it.
 _NETWORK: Final = ("connection refused", "proxyconnect", "dial tcp", "no such host")
-_BY_API: Final = "API validates this)"  # reasons of the rehearsal that are not the provider's
+# Reasons of the rehearsal for which neither the provider's validation nor its plan refuses a resource.
+_NOT_PLANNED: Final = ("API validates this)", "refuses to create this)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Comparison:
         except UnmappedError as error:
             theirs = [Finding((), f"unsupported argument {error}")]
         if not theirs:
-            ours = {path: reason for path, reason in ours.items() if not reason.endswith(_BY_API)}
+            ours = {path: reason for path, reason in ours.items() if not reason.endswith(_NOT_PLANNED)}
         if bool(theirs) == bool(ours):
             return None
         if ours and self._refused_when_known(token, declared or inputs, inputs):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rehearsal.engine.state import ResourceState
 from rehearsal.providers.fresh_project import entitlements
 from rehearsal.providers.fresh_project.model import FreshProject
 from rehearsal.pulumi.properties import UNKNOWN
@@ -13,13 +15,15 @@ from tests.rehearsal.providers.fresh_project.test_model import plan_of, resource
 
 CLUSTER, NETWORK = "gcp:container/cluster:Cluster", "gcp:compute/network:Network"
 RECORD, DNSSEC = "cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/zoneDnssec:ZoneDnssec"
+POLICY = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
+SCHEDULE = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 TIERED = "cloudflare:index/regionalTieredCache:RegionalTieredCache"
 
 
 def test_names_of_a_new_project_and_of_earlier_resources_are_taken() -> None:
     ring = resource("ring", type_="gcp:kms/keyRing:KeyRing", inputs={"name": "main"})
     network = resource("network", type_=NETWORK, inputs={"name": "default"})
-    project = FreshProject(taken=frozenset({"gcp:kms/keyRing:KeyRing::main"}))
+    project = FreshProject(taken=frozenset({("gcp:kms/keyRing:KeyRing", "main")}))
     found = [item.urn for item in entitlements.names(project, plan_of(ring, network))]
     assert found == [network.urn, ring.urn]
     assert list(entitlements.names(FreshProject(networks=frozenset()), plan_of(ring, network))) == []
@@ -108,6 +112,23 @@ def test_dnssec_stays_pending_unless_changes_of_its_status_are_ignored() -> None
         return len(list(entitlements.edge(FreshProject(), plan_of(one))))
 
     assert (found("active"), found("active", "status"), found("disabled")) == (1, 0, 0)
+
+
+def test_destroy_deletes_neither_a_compliance_policy_nor_a_schedule_under_one() -> None:
+    def found(*resources: ResourceState) -> list[str]:
+        return [item.urn for item in entitlements.teardown(plan_of(*resources))]
+
+    def schedule(**inputs: Any) -> ResourceState:
+        return resource("schedule", type_=SCHEDULE, inputs={"projectId": "a", **inputs})
+
+    policy = resource("policy", type_=POLICY, inputs={"projectId": "a"})
+    retained = replace(policy, retain_on_delete=True)
+    assert found(schedule()) == []
+    assert found(policy, schedule()) == [policy.urn, schedule().urn]
+    assert found(retained, schedule(skipDestroy=False)) == [schedule().urn]
+    assert found(retained, schedule(projectId=UNKNOWN)) == [schedule().urn]
+    assert found(retained, schedule(projectId="b")) == []
+    assert found(retained, schedule(skipDestroy=True)) == []
 
 
 @pytest.mark.parametrize(("policy", "found"), [(None, 1), ("DELETE", 1), ("ABANDON", 0)])

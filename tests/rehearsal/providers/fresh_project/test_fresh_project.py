@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.state import ResourceState
-from rehearsal.providers.constraints.reserved_names import reserved_names
 from rehearsal.providers.fresh_project import FreshProject, obstacles
 from rehearsal.pulumi.properties import unwrap
 from rehearsal.pulumi.urn import type_of
@@ -173,6 +172,19 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "still holds the peering",
     ),
     (
+        "compliance policy",
+        lambda all_: changed(all_, "database-backup", with_values(skipDestroy=False), "CloudBackupSchedule"),
+        "deletes no backup schedule",
+    ),
+    (
+        "compliance policy that is deleted",
+        lambda all_: [
+            replace(item, retain_on_delete=False) if item.type.endswith("CompliancePolicy") else item
+            for item in all_
+        ],
+        "only MongoDB's support",
+    ),
+    (
         "DNSSEC",
         lambda all_: [
             replace(item, ignore_changes=()) if item.type.endswith("ZoneDnssec") else item for item in all_
@@ -208,20 +220,12 @@ def test_quotas_of_a_new_project_are_too_small_for_production() -> None:
 
 def test_names_that_an_earlier_deployment_left_are_taken() -> None:
     planned, created = rehearsed("prod")
-    by_type: dict[str, set[str]] = {}
-    for item in created:
-        reserved = reserved_names().get(item.type)
-        name = reserved.of(unwrap(dict(item.inputs))) if reserved and item.custom else None
-        if name is not None:
-            by_type.setdefault(item.type, set()).add(name)
-    assert {type_.rpartition(":")[2] for type_ in by_type} == {
+    project = fresh("prod").after(created)
+    assert {type_.rpartition(":")[2] for type_, _ in project.taken} == {
         "CryptoKey",
         "KeyRing",
         "WorkloadIdentityPool",
         "WorkloadIdentityPoolProvider",
     }
-    for type_, names in by_type.items():
-        left = frozenset(f"{type_}::{name}" for name in names)
-        found = obstacles(replace(fresh("prod"), taken=left), planned, created)
-        assert {type_of(one.urn) for one in found} == {type_}
-        assert {name for name in names if any(f"the name {name} stays" in one.what for one in found)} == names
+    found = obstacles(project, planned, created)
+    assert {(type_of(one.urn), one.what.split()[2]) for one in found} == project.taken

@@ -58,6 +58,19 @@ def test_project_has_the_quotas_and_the_plan_of_the_stack() -> None:
     assert project.quotas == {**DEFAULT_QUOTAS, "CPUS": 96}
 
 
+def test_names_of_deleted_resources_stay_taken_where_the_cloud_reserves_them() -> None:
+    ring = resource("ring", type_="gcp:kms/keyRing:KeyRing", inputs={"name": "main"})
+    key = resource(
+        "key", type_="gcp:kms/cryptoKey:CryptoKey", inputs={"keyRing": "projects/p/r/main", "name": "media"}
+    )
+    network = resource("network", type_="gcp:compute/network:Network", inputs={"name": "main"})
+    component = ResourceState(urn("c"), "gcp:kms/keyRing:KeyRing", False, inputs={"name": "other"})
+    project = FreshProject().after([ring, network, component])
+    assert project.taken == {("gcp:kms/keyRing:KeyRing", "main")}
+    assert project.after([key]).taken == project.taken | {("gcp:kms/cryptoKey:CryptoKey", "main/media")}
+    assert FreshProject().after([]) == FreshProject()
+
+
 def test_obstacle_is_shown_with_the_name_of_its_resource() -> None:
     assert str(Obstacle(urn("a"), "it is disabled", "Enable it")) == "a: it is disabled. Enable it"
     assert str(Obstacle("", "it is disabled", "Enable it")) == "stack: it is disabled. Enable it"

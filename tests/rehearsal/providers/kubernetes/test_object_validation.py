@@ -14,6 +14,7 @@ from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.test_faults import only_at, with_an_unknown_value, without
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
+SERVER: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("api_server_faults.yaml").read_text())
 REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
@@ -34,9 +35,10 @@ def changed(valid: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     return inputs
 
 
-@pytest.mark.parametrize("token", CASES)
-def test_a_valid_object_is_accepted_and_every_fault_in_it_is_reported(token: str, kubernetes: Calls) -> None:
-    case = CASES[token]
+@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *SERVER.items()])
+def test_a_valid_object_is_accepted_and_every_fault_in_it_is_reported(
+    token: str, case: dict[str, Any], kubernetes: Calls
+) -> None:
     assert not kubernetes.check(urn(token), case["valid"]).failures
     for fault in case["faults"]:
         inputs = changed(case["valid"], fault["path"], fault["value"])
@@ -65,9 +67,9 @@ def test_the_size_of_a_config_map_is_limited(kubernetes: Calls) -> None:
     assert kubernetes.check(urn(token), larger).failures.keys() == {"data"}
 
 
-@pytest.mark.parametrize("token", CASES)
-def test_a_value_that_is_not_known_is_accepted(token: str, kubernetes: Calls) -> None:
-    for inputs in with_an_unknown_value(CASES[token]["valid"]):
+@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *SERVER.items()])
+def test_a_value_that_is_not_known_is_accepted(token: str, case: dict[str, Any], kubernetes: Calls) -> None:
+    for inputs in with_an_unknown_value(case["valid"]):
         if inputs is not UNKNOWN:
             assert not kubernetes.check(urn(token), inputs).failures, inputs
 

@@ -15,7 +15,6 @@ BACKENDS = "gcp:compute/backendService:BackendService"
 RULE = "gcp:compute/forwardingRule:ForwardingRule"
 MAP = "gcp:compute/uRLMap:URLMap"
 PROXY = "gcp:compute/targetHttpsProxy:TargetHttpsProxy"
-SCALER = "gcp:compute/autoscaler:Autoscaler"
 ADDRESS = "gcp:compute/address:Address"
 ROUTE = "gcp:compute/route:Route"
 SPOT = {"provisioningModel": "SPOT", "preemptible": True, "automaticRestart": False}
@@ -36,8 +35,6 @@ def scheduled(**scheduling: Any) -> dict[str, Any]:
         (INSTANCE, scheduled(automaticRestart=True), ("scheduling", "automaticRestart")),
         (INSTANCE, scheduled(onHostMaintenance="MIGRATE"), ("scheduling", "onHostMaintenance")),
         (INSTANCE, {"networkInterfaces": [{"nicType": "GVNIC"}]}, ("networkInterfaces", 0, "network")),
-        (SCALER, {"autoscalingPolicy": {"minReplicas": 3, "maxReplicas": 2}},
-         ("autoscalingPolicy", "minReplicas")),
         (MANAGER, {"versions": [{}, {}]}, ("versions",)),
         (MANAGER, {"versions": [{"targetSize": {"fixed": 1}}]}, ("versions",)),
         (MANAGER, {"versions": [{}], "updatePolicy": {"maxSurgeFixed": 0, "maxUnavailableFixed": 0}},
@@ -65,7 +62,6 @@ def test_violation_is_found_at_its_path(token: str, inputs: dict[str, Any], path
         (INSTANCE, {"scheduling": {"automaticRestart": True}}),
         (INSTANCE, {"networkInterfaces": [{"subnetwork": UNKNOWN}]}),
         (INSTANCE, {"scheduling": UNKNOWN, "networkInterfaces": UNKNOWN}),
-        (SCALER, {"autoscalingPolicy": {"minReplicas": 2, "maxReplicas": 2}}),
         (MANAGER, {"versions": [{"targetSize": {"percent": 20}}, {}]}),
         (MANAGER, {"versions": [UNKNOWN]}),
         (MANAGER, {"versions": [{}], "updatePolicy": {"maxSurgeFixed": 0, "maxUnavailableFixed": 3}}),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.constraints.plan_checks import refused_plans
+from rehearsal.providers.constraints.plans.plan_checks import refused_plans
 from rehearsal.pulumi.properties import UNKNOWN
 from tests.rehearsal.providers.calls import Calls, urn
 

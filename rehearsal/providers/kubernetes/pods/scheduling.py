@@ -52,6 +52,7 @@ def scheduling_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Problem
 
 def _toleration(toleration: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     yield from one_of(toleration, path, "operator", _TOLERATION_OPERATORS)
+    yield from one_of(toleration, path, "effect", ("", "NoExecute", "NoSchedule", "PreferNoSchedule"))
     operator, effect = opened(toleration.get("operator", "Equal")), opened(toleration.get("effect"))
     if operator == "Exists" and known_text(toleration.get("value")):
         yield problem((*path, "value"), "must be empty where operator is Exists")

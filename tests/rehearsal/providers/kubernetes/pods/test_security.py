@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.pod_security import security_problems
+from rehearsal.providers.kubernetes.pods.security import security_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 

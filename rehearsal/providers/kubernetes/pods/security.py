@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from rehearsal.providers.kubernetes.values import items, mapping, missing, numbers, opened
+from rehearsal.providers.kubernetes.values import (
+    items,
+    known_text,
+    mapping,
+    missing,
+    numbers,
+    one_of,
+    opened,
+)
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
 
 _IDS: Final = {"runAsUser": 0, "runAsGroup": 0, "fsGroup": 0}
 _MAX_ID: Final = 2**31 - 1
+# `SysctlContainSlashRegex`
+_SYSCTL: Final = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _PROFILES: Final = ("appArmorProfile", "seccompProfile")
 
 
@@ -20,6 +31,12 @@ def security_problems(context: Any, path: Path) -> Iterator[Problem]:
     if not isinstance(context, Mapping):
         return
     yield from numbers(context, path, _IDS, _MAX_ID)
+    yield from one_of(context, path, "fsGroupChangePolicy", ("Always", "OnRootMismatch"))
+    yield from one_of(context, path, "procMount", ("Default", "Unmasked"))
+    for number, setting in enumerate(items(context.get("sysctls"))):
+        name = known_text(mapping(setting).get("name"))
+        if name is not None and not _SYSCTL.fullmatch(name):
+            yield problem((*path, "sysctls", number, "name"), f"{name!r} is not the name of a sysctl")
     for name in _PROFILES:
         yield from _profile(mapping(context.get(name)), (*path, name))
     if opened(context.get("allowPrivilegeEscalation")) is False:

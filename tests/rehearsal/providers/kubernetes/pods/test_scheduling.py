@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.pod_scheduling import scheduling_problems
+from rehearsal.providers.kubernetes.pods.scheduling import scheduling_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

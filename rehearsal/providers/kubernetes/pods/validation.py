@@ -8,8 +8,10 @@ from fractions import Fraction
 from typing import Any, Final
 
 from policies.api import overcommits, parse_quantity
-from rehearsal.providers.kubernetes.pod_scheduling import scheduling_problems
-from rehearsal.providers.kubernetes.pod_security import security_problems
+from rehearsal.providers.kubernetes.pods.hosts import host_problems
+from rehearsal.providers.kubernetes.pods.scheduling import scheduling_problems
+from rehearsal.providers.kubernetes.pods.security import security_problems
+from rehearsal.providers.kubernetes.pods.volumes import volume_problems
 from rehearsal.providers.kubernetes.values import (
     MAX_PORT,
     items,
@@ -35,6 +37,12 @@ _FIELDS: Final = re.compile(
     r"metadata\.(name|namespace|uid|labels\['.+'\]|annotations\['.+'\])|spec\.(nodeName|serviceAccountName)"
     r"|status\.(hostIP|hostIPs|podIP|podIPs)"
 )
+# `validContainerResourceFieldPathExpressions`
+_RESOURCE_FIELDS: Final = re.compile(r"(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)")
+_RESOURCES: Final = frozenset({"cpu", "ephemeral-storage", "memory"})
+_HUGE_PAGES: Final = "hugepages-"
+# The properties of a port that take a port of the host, with their defaults.
+_HOST_PORT: Final = {"hostPort": None, "protocol": "TCP", "hostIP": ""}
 _DEFAULT_GRACE_SECONDS: Final = 30
 
 
@@ -47,8 +55,9 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
     if restart and policy is not UNKNOWN and policy not in restart:
         allowed = " or ".join(f'"{one}"' for one in restart)
         yield problem((*path, "restartPolicy"), f'"{policy}" is not allowed for this controller: {allowed}')
-    yield from numbers(spec, path, {"terminationGracePeriodSeconds": 0, "activeDeadlineSeconds": 1})
+    yield from numbers(spec, path, {"activeDeadlineSeconds": 1})
     yield from one_of(spec, path, "dnsPolicy", _DNS_POLICIES)
+    yield from host_problems(spec, path)
     volumes = list(_volumes(spec, path))
     yield from (found for found in volumes if isinstance(found, Problem))
     names = {found for found in volumes if isinstance(found, str)}
@@ -61,6 +70,7 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
             at = (*path, kind, number)
             if isinstance(container, Mapping):
                 yield from _container(container, at, names, seen, kind == "containers")
+    yield from _host_ports(items(spec.get("containers")), (*path, "containers"))
     yield from scheduling_problems(spec, path)
     yield from security_problems(spec.get("securityContext"), (*path, "securityContext"))
     config = opened(spec.get("dnsConfig"))
@@ -84,6 +94,7 @@ def _lifecycles(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
             if len(given) != 1:
                 yield problem(at, f"needs one handler; {', '.join(sorted(given)) or 'none'} is set")
             pause = opened(mapping(handler.get("sleep")).get("seconds"))
+            yield from numbers(mapping(handler.get("sleep")), (*at, "sleep"), {"seconds": 0})
             if isinstance(pause, (int, float)) and isinstance(grace, (int, float)) and pause > grace:
                 reason = f"{int(pause)} is longer than terminationGracePeriodSeconds ({int(grace)})"
                 yield problem((*at, "sleep", "seconds"), reason)
@@ -110,6 +121,7 @@ def _volumes(spec: Mapping[str, Any], path: Path) -> Iterator[Problem | str]:
             yield problem(
                 at, f"has {len(sources)} sources ({', '.join(sorted(sources))}); exactly one is allowed"
             )
+        yield from volume_problems(volume, at)
     if spec.get("volumes") is UNKNOWN:
         yield "*"
 
@@ -147,10 +159,16 @@ def _container(
             if target in mounted:
                 yield problem((*at, "mountPath"), f"{target!r} is mounted twice in this container")
             mounted.add(target)
+    runs_on = is_main or opened(container.get("restartPolicy")) in ("Always", UNKNOWN)
     for kind in _PROBES:
         probe = opened(container.get(kind))
         if isinstance(probe, Mapping) and is_main:
             yield from _probe(probe, (*path, kind), single_success=kind != "readinessProbe")
+    for kind in (*_PROBES, "lifecycle"):
+        if not runs_on and opened(container.get(kind)) not in (None, UNKNOWN):
+            yield problem(
+                (*path, kind), "may be set for an init container only where restartPolicy is Always"
+            )
 
 
 def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
@@ -166,6 +184,20 @@ def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
             if name in names:
                 yield problem((*at, "name"), f"{name!r} is the name of another port too")
             names.add(name)
+
+
+def _host_ports(containers: list[Any], path: Path) -> Iterator[Problem]:
+    """`checkHostPortConflicts`: two ports of a pod cannot have one port of the host."""
+    seen: set[tuple[Any, ...]] = set()
+    for number, container in enumerate(containers):
+        for index, port in enumerate(items(mapping(container).get("ports"))):
+            if not isinstance(port, Mapping) or opened(port.get("hostPort")) in (None, 0):
+                continue
+            key = tuple(opened(port.get(name, default)) for name, default in _HOST_PORT.items())
+            if UNKNOWN not in key and key in seen:
+                reason = f"{key[0]} is the host's port of another one too"
+                yield problem((*path, number, "ports", index, "hostPort"), reason)
+            seen.add(key)
 
 
 def _environment(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
@@ -184,9 +216,27 @@ def _environment(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
                 yield problem((*at, "valueFrom"), f"only one of {', '.join(sorted(given))} may be set")
         elif isinstance(source, Mapping):
             yield problem((*at, "valueFrom"), "must name the source of the value")
+        resource = known_text(mapping(mapping(source).get("resourceFieldRef")).get("resource"))
+        if resource is not None and not _RESOURCE_FIELDS.fullmatch(resource):
+            below = (*at, "valueFrom", "resourceFieldRef", "resource")
+            yield problem(below, f"{resource!r} is not offered to a container")
         field = known_text(mapping(mapping(source).get("fieldRef")).get("fieldPath"))
         if field is not None and not _FIELDS.fullmatch(field):
             yield problem((*at, "valueFrom", "fieldRef", "fieldPath"), f"{field!r} is not offered to a pod")
+
+    yield from _environment_sources(container, path)
+
+
+def _environment_sources(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for number, source in enumerate(items(container.get("envFrom"))):
+        at = (*path, "envFrom", number)
+        if not isinstance(source, Mapping):
+            continue
+        prefix = known_text(source.get("prefix"))
+        if prefix and not _ENVIRONMENT_NAME.fullmatch(prefix):
+            yield problem((*at, "prefix"), f"{prefix!r} is not the start of an environment variable's name")
+        if (source.get("configMapRef") is None) == (source.get("secretRef") is None):
+            yield problem(at, "exactly one of configMapRef, secretRef must be set")
 
 
 def _resources(resources: Any, path: Path) -> Iterator[Problem]:
@@ -195,9 +245,17 @@ def _resources(resources: Any, path: Path) -> Iterator[Problem]:
     requests, limits = opened(resources.get("requests")), opened(resources.get("limits"))
     for kind, amounts in (("requests", requests), ("limits", limits)):
         for name, value in amounts.items() if isinstance(amounts, Mapping) else ():
-            amount = _amount(value)
+            amount, at = _amount(value), (*path, kind, name)
             if amount is not None and amount < 0:
-                yield problem((*path, kind, name), f"{value!r} is negative")
+                yield problem(at, f"{value!r} is negative")
+            if "/" not in name and name not in _RESOURCES and not name.startswith(_HUGE_PAGES):
+                yield problem(at, f"{name!r} is neither a resource of containers nor one with a domain")
+            elif "/" in name and amount is not None and amount.denominator != 1:
+                yield problem(at, f"{value!r} is not a whole number")
+    given = {name for amounts in (requests, limits) if isinstance(amounts, Mapping) for name in amounts}
+    huge = any(name.startswith(_HUGE_PAGES) for name in given)
+    if huge and not given & {"cpu", "memory"} and UNKNOWN not in (requests, limits):
+        yield problem(path, "huge pages require cpu or memory")
     if UNKNOWN in (requests, limits) or not isinstance(requests, Mapping):
         return
     limits = limits if isinstance(limits, Mapping) else {}
@@ -237,7 +295,10 @@ def _probe(probe: Mapping[str, Any], path: Path, *, single_success: bool) -> Ite
     success = opened(probe.get("successThreshold"))
     if single_success and isinstance(success, (int, float)) and success not in (0, 1):
         yield problem((*path, "successThreshold"), f"{int(success)} is not 1, as this probe requires")
-    for name in ("httpGet", "tcpSocket"):
+    command = opened(mapping(probe.get("exec")).get("command"))
+    if isinstance(opened(probe.get("exec")), Mapping) and missing(command):
+        yield problem((*path, "exec", "command"), "missing required property")
+    for name in ("grpc", "httpGet", "tcpSocket"):
         handler = opened(probe.get(name))
         if isinstance(handler, Mapping):
             yield from port_number(handler.get("port"), (*path, name, "port"))

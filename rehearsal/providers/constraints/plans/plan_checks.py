@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from rehearsal.providers.constraints.api.base import given, missing
+from rehearsal.providers.constraints.plans import atlas_plan_checks
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 
@@ -30,7 +31,11 @@ def refused_plans(
     `olds` are the former inputs; they are empty for a new resource.
     """
     new, old = unwrap(dict(inputs)), unwrap(dict(olds))
-    for check in (*_CHECKS.get(token, ()), *(() if old else _CHECKS_OF_NEW.get(token, ()))):
+    for check in (
+        *_CHECKS.get(token, ()),
+        *atlas_plan_checks.CHECKS.get(token, ()),
+        *(() if old else _CHECKS_OF_NEW.get(token, ())),
+    ):
         for path, reason in check(new):
             yield problem(path, f"{reason} ({provider} refuses this plan)")
     if old and token == _ROUTER_NAT:

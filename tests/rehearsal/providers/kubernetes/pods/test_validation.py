@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.pod_validation import pod_problems
+from rehearsal.providers.kubernetes.pods.validation import pod_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 
@@ -40,7 +40,12 @@ def pod(**container: Any) -> dict[str, Any]:
             'spec.containers[0].resources.requests["nvidia.com/gpu"]',
         ),
         (
-            pod(resources={"requests": {"hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "4Mi"}}),
+            pod(
+                resources={
+                    "requests": {"hugepages-2Mi": "2Mi"},
+                    "limits": {"hugepages-2Mi": "4Mi", "memory": "1Gi"},
+                }
+            ),
             "spec.containers[0].resources.requests.hugepages-2Mi",
         ),
     ],

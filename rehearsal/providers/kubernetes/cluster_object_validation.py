@@ -1,0 +1,159 @@
+"""Checks of objects that configure the cluster: volumes, webhooks, leases, runtime classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from policies.api import parse_quantity
+from rehearsal.providers.kubernetes.pods.scheduling import selector_problems
+from rehearsal.providers.kubernetes.pods.volumes import volume_problems
+from rehearsal.providers.kubernetes.values import (
+    given,
+    items,
+    known_text,
+    mapping,
+    missing,
+    numbers,
+    one_of,
+    opened,
+)
+from rehearsal.providers.validation import Problem, problem
+from rehearsal.pulumi.properties import UNKNOWN, Path
+
+_ACCESS_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_OPERATIONS: Final = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+_REVIEWS: Final = ("v1", "v1beta1")
+_VOLUME_SOURCES: Final = (
+    "awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume",
+    "flocker", "gcePersistentDisk", "glusterfs", "hostPath", "iscsi", "local", "nfs",
+    "photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume",
+)  # fmt: skip
+
+
+def persistent_volume_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """`ValidatePersistentVolumeSpec`."""
+    spec, path = mapping(inputs.get("spec")), ("spec",)
+    yield from access_mode_problems(spec, path)
+    capacity = opened(spec.get("capacity"))
+    if capacity is not UNKNOWN:
+        storage = opened(mapping(capacity).get("storage"))
+        if storage is None:
+            yield problem((*path, "capacity", "storage"), "missing required property")
+        yield from positive_quantity(storage, (*path, "capacity", "storage"))
+        for name in mapping(capacity):
+            if name != "storage":
+                yield problem(
+                    (*path, "capacity", name), "is not a capacity of a volume, which has storage only"
+                )
+    yield from one_of(spec, path, "persistentVolumeReclaimPolicy", ("Delete", "Recycle", "Retain"))
+    sources = [name for name in _VOLUME_SOURCES if spec.get(name) is not None]
+    if len(sources) != 1:
+        found = f"; {', '.join(sources)} are" if sources else ""
+        yield problem(path, f"exactly one type of volume, such as csi, must be set{found}")
+    yield from volume_problems(spec, path)
+
+
+def access_mode_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Problems of the access modes of a volume or a claim."""
+    modes, at = opened(spec.get("accessModes")), (*path, "accessModes")
+    if missing(modes):
+        yield problem(at, "at least one access mode is required")
+    for number, mode in enumerate(items(modes)):
+        if isinstance(mode, str) and mode is not UNKNOWN and mode not in _ACCESS_MODES:
+            yield problem((*at, number), f"{mode!r} is not one of {', '.join(_ACCESS_MODES)}")
+    if "ReadWriteOncePod" in items(modes) and set(items(modes)) - {"ReadWriteOncePod", UNKNOWN}:
+        yield problem(at, "ReadWriteOncePod must not be listed with another access mode")
+
+
+def positive_quantity(value: Any, path: Path) -> Iterator[Problem]:
+    """A problem of a quantity that is not more than 0."""
+    value = opened(value)
+    if isinstance(value, bool) or value is UNKNOWN or not isinstance(value, (str, int, float)):
+        return
+    amount = parse_quantity(value)
+    if (amount is not None and amount <= 0) or str(value).startswith("-"):
+        yield problem(path, f"{value!r} is not more than 0")
+
+
+def webhook_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """`validateValidatingWebhook`, `validateMutatingWebhook`."""
+    for number, webhook in enumerate(items(inputs.get("webhooks"))):
+        if isinstance(webhook, Mapping):
+            yield from _webhook(webhook, ("webhooks", number))
+
+
+def _webhook(webhook: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    name = known_text(webhook.get("name"))
+    if name is not None and (name.count(".") < 2 or not all(map(_LABEL.fullmatch, name.split(".")))):
+        yield problem((*path, "name"), f"{name!r} is not a domain name of three or more parts")
+    yield from one_of(webhook, path, "failurePolicy", ("Fail", "Ignore"))
+    yield from one_of(webhook, path, "matchPolicy", ("Equivalent", "Exact"))
+    yield from one_of(webhook, path, "reinvocationPolicy", ("IfNeeded", "Never"))
+    yield from one_of(webhook, path, "sideEffects", ("None", "NoneOnDryRun"))
+    yield from numbers(webhook, path, {"timeoutSeconds": 1}, 30)
+    for selector in ("namespaceSelector", "objectSelector"):
+        yield from selector_problems(webhook.get(selector), (*path, selector))
+    versions = opened(webhook.get("admissionReviewVersions"))
+    if versions is not UNKNOWN and UNKNOWN not in items(versions) and not {*items(versions)} & {*_REVIEWS}:
+        yield problem((*path, "admissionReviewVersions"), f"must contain one of {', '.join(_REVIEWS)}")
+    yield from _client(opened(webhook.get("clientConfig")), (*path, "clientConfig"))
+    for number, rule in enumerate(items(webhook.get("rules"))):
+        if isinstance(rule, Mapping):
+            yield from _rule(rule, (*path, "rules", number))
+
+
+def _client(client: Any, path: Path) -> Iterator[Problem]:
+    if not isinstance(client, Mapping):
+        return
+    url, service = opened(client.get("url")), opened(client.get("service"))
+    if (url is None) == (service is None):
+        yield problem(path, "exactly one of url, service must be set")
+    text = known_text(url)
+    if text is not None and not text.startswith("https://"):
+        yield problem((*path, "url"), f"{text!r} does not start with https://")
+
+
+def _rule(rule: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for name in ("apiGroups", "apiVersions", "operations", "resources"):
+        values = opened(rule.get(name))
+        if missing(values):
+            yield problem((*path, name), "at least one is required")
+        elif "*" in items(values) and len(items(values)) > 1 and name != "resources":
+            yield problem((*path, name), "'*' must not be listed with others")
+    for number, operation in enumerate(items(rule.get("operations"))):
+        if isinstance(operation, str) and operation is not UNKNOWN and operation not in _OPERATIONS:
+            yield problem(
+                (*path, "operations", number), f"{operation!r} is not one of {', '.join(_OPERATIONS)}"
+            )
+    yield from one_of(rule, path, "scope", ("*", "Cluster", "Namespaced"))
+
+
+def lease_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """`ValidateLeaseSpec`."""
+    spec = mapping(inputs.get("spec"))
+    yield from numbers(spec, ("spec",), {"leaseDurationSeconds": 1, "leaseTransitions": 0})
+    if given(spec.get("preferredHolder")) and missing(spec.get("strategy")):
+        yield problem(("spec", "preferredHolder"), "may be set only where strategy is set")
+
+
+def runtime_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """`ValidateRuntimeClass`."""
+    handler = known_text(inputs.get("handler"))
+    if handler is not None and (len(handler) > 63 or not _LABEL.fullmatch(handler)):
+        yield problem(("handler",), f"{handler!r} is not a DNS label: lower-case letters, digits, hyphens")
+
+
+def storage_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """`ValidateStorageClass`."""
+    yield from one_of(inputs, (), "reclaimPolicy", ("Delete", "Retain"))
+    yield from one_of(inputs, (), "volumeBindingMode", ("Immediate", "WaitForFirstConsumer"))
+    if "" in mapping(inputs.get("parameters")):
+        yield problem(("parameters",), "must not have an empty key")
+    for number, topology in enumerate(items(inputs.get("allowedTopologies"))):
+        for index, term in enumerate(items(mapping(topology).get("matchLabelExpressions"))):
+            if isinstance(term, Mapping) and missing(term.get("values")):
+                at = ("allowedTopologies", number, "matchLabelExpressions", index, "values")
+                yield problem(at, "at least one value is required")

@@ -1,0 +1,1 @@
+"""Checks of a pod's specification as the API server makes them."""

@@ -1,0 +1,71 @@
+"""Refusals of the provider of MongoDB Atlas over several properties, as its validators decide them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rehearsal.providers.constraints.plans.plan_checks import refused_plans
+from rehearsal.pulumi.properties import UNKNOWN, Secret
+
+CLUSTER = "mongodbatlas:index/advancedCluster:AdvancedCluster"
+ALERT = "mongodbatlas:index/alertConfiguration:AlertConfiguration"
+ENCRYPTION = "mongodbatlas:index/encryptionAtRest:EncryptionAtRest"
+LOGS = "mongodbatlas:index/logIntegration:LogIntegration"
+FAILOVER = "mongodbatlas:index/streamConnectionFailover:StreamConnectionFailover"
+BUCKET = {"type": "GCS_LOG_EXPORT", "bucketName": "b", "prefixPath": "p", "roleId": "r"}
+
+
+def refused(token: str, inputs: dict[str, Any]) -> set[str]:
+    return {found.path for found in refused_plans(token, inputs, {}, "provider")}
+
+
+def cluster(provider: Any) -> dict[str, Any]:
+    return {"useEffectiveFields": True, "replicationSpecs": [{"regionConfigs": [{"providerName": provider}]}]}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "paths"),
+    [
+        (CLUSTER, cluster("TENANT"), {"useEffectiveFields"}),
+        (CLUSTER, cluster("FLEX") | {"useEffectiveFields": False}, {"useEffectiveFields"}),
+        (
+            ALERT,
+            {"notifications": [{"typeName": "GROUP"}, {"typeName": "OPS_GENIE", "intervalMin": 5}]},
+            {"notifications[1].intervalMin"},
+        ),
+        (
+            ENCRYPTION,
+            {"awsKmsConfig": {"roleId": "r", "accessKeyId": Secret("a")}},
+            {"awsKmsConfig.accessKeyId"},
+        ),
+        (LOGS, {"type": "DATADOG_LOG_EXPORT", "apiKey": "k"}, {"region"}),
+        (LOGS, {**BUCKET, "iamRoleId": "r", "hecUrl": ""}, {"iamRoleId", "hecUrl"}),
+        (FAILOVER, {"type": "Kafka", "clusterName": "c"}, {"clusterName"}),
+        (FAILOVER, {"type": "Cluster", "config": {}}, {"config"}),
+    ],
+)
+def test_inputs_that_the_provider_refuses(token: str, inputs: dict[str, Any], paths: set[str]) -> None:
+    assert refused(token, inputs) == paths
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        (CLUSTER, cluster("GCP")),
+        (CLUSTER, cluster(UNKNOWN)),
+        (CLUSTER, cluster("TENANT") | {"useEffectiveFields": None}),
+        (ALERT, {"notifications": [{"typeName": "PAGER_DUTY", "intervalMin": 0}]}),
+        (ALERT, {"notifications": [{"typeName": UNKNOWN, "intervalMin": 5}]}),
+        (ENCRYPTION, {"awsKmsConfig": {"roleId": "r"}}),
+        (ENCRYPTION, {"awsKmsConfig": {"accessKeyId": "a", "secretAccessKey": "s"}}),
+        (LOGS, BUCKET),
+        (LOGS, {**BUCKET, "prefixPath": ""}),
+        (LOGS, {**BUCKET, "roleId": UNKNOWN, "kmsKey": UNKNOWN}),
+        (LOGS, {"type": "NEWER_LOG_EXPORT"}),
+        (FAILOVER, {"type": "Kafka", "config": {}, "bootstrapServers": "a:9092"}),
+    ],
+)
+def test_inputs_that_the_provider_accepts(token: str, inputs: dict[str, Any]) -> None:
+    assert refused(token, inputs) == set()
