@@ -29,6 +29,9 @@ log = structlog.get_logger()
 _DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")
 _FAILOVER_SECONDS: Final = 1.0
 
+# Timeout of an operation of MongoDB: half of a request's deadline, so that a 503 can still be sent.
+OPERATION_SECONDS: Final = 5.0
+
 # Errors that a command raises while Redis is unavailable.
 REDIS_ERRORS: Final = (RedisError, OSError)
 
@@ -180,7 +183,7 @@ async def open_mongodb(
         waitQueueTimeoutMS=2_000,
         connectTimeoutMS=2_000,
         serverSelectionTimeoutMS=2_000,
-        timeoutMS=5_000,  # half of a request's deadline, so that a 503 can still be sent
+        timeoutMS=int(OPERATION_SECONDS * 1000),
         event_listeners=list(listeners),
         **security,
     )

@@ -13,14 +13,17 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import pymongo
+from pymongo.errors import PyMongoError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.connections import OPERATION_SECONDS
 from app.http.problems import DEADLINE, TOO_MANY_REQUESTS, UNAUTHENTICATED, UNAVAILABLE, Problem
 from app.http.requests import raw_header
 from app.http.routing import Access, Endpoint, authenticate
 from app.resilience.concurrency_limiter import Overloaded
 from app.resilience.deadline import reset_deadline, set_deadline
 from app.telemetry import metrics
+from app.telemetry.error_groups import is_own_deadline
 
 if TYPE_CHECKING:
     from app.rate_limits import ApplicableLimits, Decision
@@ -132,10 +135,9 @@ class AdmissionMiddleware:
             deadline = time.monotonic() + seconds
             self._watchdog.watch(task, deadline)
             token = set_deadline(deadline)
-            if has_deadline and not self._cached:
+            if has_deadline and seconds < OPERATION_SECONDS and not self._cached:
                 # PyMongo passes the remaining time to the server (maxTimeMS), so that the database stops too.
-                # Otherwise operations have their own, shorter timeouts; a shared load must not use the
-                # deadline of one caller.
+                # A shared load must not use the deadline of one caller.
                 with pymongo.timeout(seconds):
                     await self._app(scope, receive, send)
             else:
@@ -145,6 +147,10 @@ class AdmissionMiddleware:
                 raise
             task.uncancel()
             raise Problem(DEADLINE, f"The request did not complete within {seconds:g} s.") from None
+        except PyMongoError as error:
+            if not is_own_deadline(error):
+                raise
+            raise Problem(DEADLINE, f"The request did not complete within {seconds:g} s.") from error
         except Overloaded as overloaded:  # the pod reached its limit while the body was received
             raise overloaded_problem(scope, overloaded) from None
         except Problem as problem:

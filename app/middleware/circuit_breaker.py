@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.http.problems import UNAVAILABLE, Problem
 from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen, BreakerState
-from app.telemetry.error_groups import is_outage
+from app.telemetry.error_groups import is_outage, is_own_deadline
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class CircuitBreakerMiddleware:
 
     def __init__(self, app: ASGIApp, route: str) -> None:
         self._app = app
-        self._breaker = Breaker(route, _THRESHOLDS, failures=is_outage, on_change=_record_change)
+        self._breaker = Breaker(route, _THRESHOLDS, failures=_is_failure, on_change=_record_change)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -43,6 +43,11 @@ class CircuitBreakerMiddleware:
             raise Problem(
                 UNAVAILABLE, "A required backend is unavailable. Retry later.", headers=after
             ) from None
+
+
+def _is_failure(error: BaseException) -> bool:
+    # With short deadlines, one client could otherwise open the breaker for all others.
+    return is_outage(error) and not is_own_deadline(error)
 
 
 def _record_change(route: str, state: BreakerState) -> None:

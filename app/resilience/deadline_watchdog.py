@@ -18,6 +18,7 @@ class DeadlineWatchdog:
 
     def __init__(self) -> None:
         self._deadlines: dict[asyncio.Task[Any], float] = {}
+        self._expired: set[asyncio.Task[Any]] = set()  # cancelled here and still watched
         self.cancelled = 0
 
     def watch(self, task: asyncio.Task[Any], deadline: float) -> None:
@@ -29,8 +30,13 @@ class DeadlineWatchdog:
     def unwatch(self, task: asyncio.Task[Any]) -> bool:
         """Stop watching ``task``. Return whether it was cancelled here: its ``CancelledError`` is a
         timeout.
+
+        ``False`` for a task that is not watched, such as one that was unwatched before.
         """
-        return self._deadlines.pop(task, None) is None
+        if self._deadlines.pop(task, None) is not None or task not in self._expired:
+            return False
+        self._expired.remove(task)
+        return True
 
     async def run(self) -> None:
         """Check the deadlines every 50 ms until cancelled."""
@@ -39,5 +45,6 @@ class DeadlineWatchdog:
             now = time.monotonic()
             for task in [task for task, deadline in self._deadlines.items() if deadline <= now]:
                 del self._deadlines[task]
+                self._expired.add(task)
                 self.cancelled += 1
                 task.cancel()

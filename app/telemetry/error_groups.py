@@ -20,11 +20,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 import app
 from app import clock
+from app.resilience.deadline import remaining
 from app.telemetry import context, metrics
 
 _PACKAGE: Final = str(Path(app.__file__).parent)
 _MAX_GROUPS: Final = 200
 _MAX_MESSAGE_LENGTH: Final = 300
+_ROUND_TRIP_SECONDS: Final = 0.5  # to the database, on a busy node
 
 
 def is_outage(error: BaseException) -> bool:
@@ -33,7 +35,16 @@ def is_outage(error: BaseException) -> bool:
     """
     if isinstance(error, PyMongoError):
         return isinstance(error, ConnectionFailure) or error.timeout
-    return isinstance(error, RedisConnectionError | RedisTimeoutError | TimeoutError)
+    return isinstance(error, RedisConnectionError | RedisTimeoutError | TimeoutError | ConnectionError)
+
+
+def is_own_deadline(error: BaseException) -> bool:
+    """Return whether a database operation ended because the deadline of the current request did.
+
+    Clients choose deadlines, so such an error does not show that the database is unavailable. PyMongo raises
+    it up to a round trip before the deadline.
+    """
+    return isinstance(error, PyMongoError) and error.timeout and remaining() < _ROUND_TRIP_SECONDS
 
 
 class ErrorGroup(msgspec.Struct):

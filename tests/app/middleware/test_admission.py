@@ -13,6 +13,8 @@ from uuid import uuid4
 import httpx
 import msgspec
 import pytest
+from pymongo import _csot
+from pymongo.errors import NetworkTimeout
 from redis.asyncio import Redis
 from starlette.types import Message, Scope
 
@@ -128,6 +130,7 @@ class Pod:
         services: Any = SimpleNamespace(protection=protection)
         self.in_flight: list[int] = []
         self.sent: list[Message] = []
+        self.timeouts: list[float | None] = []
         self.handling = asyncio.Event()
         routes = Routes("/v1", tag="test")
 
@@ -150,6 +153,17 @@ class Pod:
             self.in_flight.append(self.concurrency.in_flight)
             return Response(Stream(self._chunks()))
 
+        @routes.get("/endless", access=Access.ANYONE)
+        async def endless(context: RequestContext) -> Response[Stream]:
+            """Stream until cancelled."""
+            return Response(Stream(self._endless()))
+
+        @routes.get("/database", access=Access.ANYONE)
+        async def database(context: RequestContext) -> Raw:
+            """Fail as PyMongo does at its timeout, which this reports."""
+            self.timeouts.append(_csot.get_timeout())
+            raise NetworkTimeout("timed out")
+
         self.apps = {
             endpoint.path: AdmissionMiddleware(Responder(endpoint, services), endpoint, services)
             for endpoint in routes.endpoints
@@ -158,6 +172,11 @@ class Pod:
     async def _chunks(self) -> AsyncGenerator[bytes]:
         self.in_flight.append(self.concurrency.in_flight)
         yield b"chunk"
+
+    async def _endless(self) -> AsyncGenerator[bytes]:
+        yield b"chunk"
+        self.handling.set()
+        await asyncio.Event().wait()
 
     async def call(self, path: str, *headers: tuple[bytes, bytes]) -> None:
         """Send a request as the router does, in a task of its own."""
@@ -174,7 +193,7 @@ class Pod:
 
         async def receive() -> Message:
             self.in_flight.append(self.concurrency.in_flight)
-            if path == "/v1/stream":
+            if path in {"/v1/stream", "/v1/endless"}:
                 await asyncio.Event().wait()
             return {"type": "http.request", "body": b"{}", "more_body": False}
 
@@ -192,6 +211,7 @@ async def local(redis: Redis) -> AsyncIterator[Pod]:
     yield tested
     assert tested.concurrency.in_flight == 0
     assert not tested.watchdog._deadlines
+    assert not tested.watchdog._expired
     watching.cancel()
 
 
@@ -226,3 +246,35 @@ async def test_slot_is_released_while_a_response_is_streamed(local: Pod) -> None
     assert local.in_flight[0] == 1
     assert set(local.in_flight[1:]) == {0}
     assert b"".join(message.get("body", b"") for message in local.sent) == b"chunk"
+
+
+@pytest.mark.anyio
+async def test_cancelled_stream_is_not_a_timeout(local: Pod) -> None:
+    """A stream has no deadline, so its cancellation, such as at the end of the server, is passed on."""
+    request = asyncio.create_task(local.call("/v1/endless", (b"x-deadline-ms", b"60000")))
+    await local.handling.wait()
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert local.watchdog.cancelled == 0
+    assert [message["status"] for message in local.sent if "status" in message] == [200]
+
+
+@pytest.mark.anyio
+async def test_database_timeout_at_the_deadline_of_the_client_is_a_missed_deadline(local: Pod) -> None:
+    with pytest.raises(Problem) as raised:
+        await local.call("/v1/database", (b"x-deadline-ms", b"300"))
+    assert raised.value.kind is DEADLINE
+    with pytest.raises(NetworkTimeout):
+        await local.call("/v1/database", (b"x-deadline-ms", b"4000"))
+    assert local.timeouts == [0.3, 4.0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("headers", [[], [(b"x-deadline-ms", b"60000")]])
+async def test_long_deadlines_do_not_extend_the_timeouts_of_the_database(
+    local: Pod, headers: list[tuple[bytes, bytes]]
+) -> None:
+    with pytest.raises(NetworkTimeout):
+        await local.call("/v1/database", *headers)
+    assert local.timeouts == [None]

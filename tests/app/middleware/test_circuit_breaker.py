@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, NetworkTimeout
 from starlette.types import Receive, Scope, Send
 
 from app.http.problems import NOT_FOUND, UNAVAILABLE, Problem
 from app.middleware.circuit_breaker import CircuitBreakerMiddleware
+from app.resilience.deadline import deadline_at
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -69,3 +71,28 @@ async def test_other_errors_do_not_open_the_breaker(error: Exception) -> None:
         with pytest.raises(type(error)):
             await breaking({}, receive, send)
     assert route.calls == 50
+
+
+async def test_deadlines_that_clients_choose_do_not_open_the_breaker() -> None:
+    route = Route()
+    breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
+    route.error = NetworkTimeout("timed out")
+    for _ in range(50):
+        with deadline_at(time.monotonic() + 0.01), pytest.raises(NetworkTimeout):
+            await breaking({}, receive, send)
+    assert route.calls == 50
+    for _ in range(4):
+        with deadline_at(time.monotonic() + 60), pytest.raises((NetworkTimeout, Problem)):
+            await breaking({}, receive, send)
+    assert route.calls < 54, "a timeout long before the deadline is one of the backend"
+
+
+async def test_lost_connections_near_a_deadline_open_the_breaker() -> None:
+    route = Route()
+    breaking = CircuitBreakerMiddleware(route, "GET /v1/things")
+    route.error = AutoReconnect("gone")
+    with deadline_at(time.monotonic() + 0.01):
+        for _ in range(4):
+            with pytest.raises((AutoReconnect, Problem)):
+                await breaking({}, receive, send)
+    assert route.calls == 3

@@ -21,6 +21,7 @@ async def test_task_is_cancelled_at_its_deadline_and_others_continue() -> None:
         await late
     assert watch.unwatch(late), "it was ended from here"
     assert not watch.unwatch(early)
+    assert not any(watch.unwatch(task) for task in (late, early)), "neither is watched any more"
     assert not early.done()
     for task in (early, running):
         task.cancel()

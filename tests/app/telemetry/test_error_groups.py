@@ -69,6 +69,8 @@ def test_messages_are_truncated() -> None:
         (RedisConnectionError("x"), True),
         (ResponseError("x"), False),
         (TimeoutError(), True),
+        (ConnectionResetError(), True),
+        (FileNotFoundError(), False),
         (ValueError(), False),
     ],
 )
