@@ -88,16 +88,21 @@ class RefreshSessions:
             if renewed["generation"] != following or now - renewed["renewed"]["at"] > RETRY_WINDOW:
                 log.warning("refresh token used twice", session=refresh.session)
                 metrics.refresh_reuse.inc()
-                await self.end(renewed["account"], refresh.session)
+                await self.discard(renewed["account"], refresh.session)
                 raise Problem(SESSION_EXPIRED, "This token was used before; sign in again.")
         return renewed["account"], renewed.get("credential", 0), RefreshClaims(refresh.session, following)
 
     async def end(self, account: str, session: str) -> None:
         """End a session of an account. Raises ``not-found`` when the account has no such session."""
-        deleted = await self._sessions.delete_one({"_id": session, "account": account})
-        if deleted.deleted_count == 0:
+        if not await self.discard(account, session):
             raise Problem(NOT_FOUND, "No such session.")
-        await self._revocations.add(session)
+
+    async def discard(self, account: str, session: str) -> bool:
+        """End a session of an account that may have ended at the same time; return whether it existed."""
+        deleted = await self._sessions.delete_one({"_id": session, "account": account})
+        if deleted.deleted_count:
+            await self._revocations.add(session)
+        return deleted.deleted_count > 0
 
     async def end_others(self, account: str, current: str = "") -> None:
         """End every session of an account except ``current``."""

@@ -104,7 +104,7 @@ class Accounts:
         )
         current = await self._accounts.find_one({"_id": account_id}, {"credential": 1})
         if current is None or current.get("credential", 0) != credential:
-            await self._refresh_sessions.end(account_id, refresh.session)
+            await self._refresh_sessions.discard(account_id, refresh.session)
             raise Problem(WRONG_CREDENTIALS, "The password was changed at the same time.")
         return self._signed_in(document, refresh)
 
@@ -115,7 +115,7 @@ class Accounts:
         )
         document = await self.find(account_id)
         if document.get("credential", 0) != credential:
-            await self._refresh_sessions.end(account_id, refresh.session)
+            await self._refresh_sessions.discard(account_id, refresh.session)
             raise Problem(SESSION_EXPIRED, "The password was changed; sign in again.")
         return self._signed_in(document, refresh)
 
@@ -129,7 +129,7 @@ class Accounts:
 
     async def change_password(self, session: Session, body: NewPassword) -> None:
         """Replace the password and end every other session."""
-        document = await self.verify_password(session.account, body.current)
+        document = await self.verify_password(session, body.current)
         require_strong(body.new, document["email"], document["name"], at="$.new")
         changed = await self.set_password(document, body.new)
         await self._refresh_sessions.rebind(session.id, changed["credential"])
@@ -182,15 +182,22 @@ class Accounts:
         names = sorted({role.value for role in roles})
         async with self._results.writing(account_id):
             document = await self._accounts.find_one_and_update(
-                {"_id": account_id}, {"$set": {"roles": names}}, return_document=ReturnDocument.AFTER
+                {"_id": account_id, "deleted_at": {"$exists": False}},
+                {"$set": {"roles": names}},
+                return_document=ReturnDocument.AFTER,
             )
             if document is None:
                 raise Problem(NOT_FOUND, "No such account.")
         return account(document)
 
-    async def verify_password(self, account_id: str, password: str) -> Document:
-        """Return the stored account. Raises ``wrong-credentials`` unless ``password`` is its password."""
-        document = await self.find(account_id)
+    async def verify_password(self, session: Session, password: str) -> Document:
+        """Return the stored account of a session.
+
+        Raises ``wrong-credentials`` unless ``password`` is its password, and ``too-many-requests`` above the
+        limit of the session, so that a stolen token does not allow guessing.
+        """
+        document = await self.find(session.account)
+        await self._guard.check(document["email_key"], f"session {session.id}")
         if not await self._passwords.matches(password, document["password"]):
             metrics.sign_ins_refused.inc()
             raise Problem(WRONG_CREDENTIALS, "The current password is wrong.")

@@ -55,7 +55,10 @@ class Orders:
         IndexModel("request", unique=True, name="request"),
         IndexModel("day", name="day"),
     )
-    PAYMENT_INDEXES = (IndexModel("request", unique=True, name="request"),)
+    PAYMENT_INDEXES = (
+        IndexModel("request", unique=True, name="request"),
+        IndexModel("account", name="own"),  # of the export of an account
+    )
 
     def __init__(self, database: Database, redis: Redis, accounts: AccountResults) -> None:
         self._orders = database["orders"]
@@ -170,7 +173,7 @@ class Orders:
     ) -> Document:
         """Insert the order and update balance and plan in one transaction."""
         buyer = await self._accounts.find_one({"_id": account}, session=session)
-        if buyer is None:
+        if buyer is None or "deleted_at" in buyer:
             raise Problem(UNAUTHENTICATED, "The account no longer exists.")
         now = clock.now()
         current = buyer.get("subscription")
@@ -216,7 +219,10 @@ class Orders:
         self, session: AsyncClientSession, account: str, amount: int, request: IdempotentRequest
     ) -> Document:
         changed = await self._accounts.find_one_and_update(
-            {"_id": account}, {"$inc": {"balance": amount}}, return_document=True, session=session
+            {"_id": account, "deleted_at": {"$exists": False}},
+            {"$inc": {"balance": amount}},
+            return_document=True,
+            session=session,
         )
         if changed is None:
             raise Problem(NOT_FOUND, "Account not found.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ from app.http.problems import (
     INVALID,
     NOT_FOUND,
     PRECONDITION_FAILED,
+    SESSION_EXPIRED,
+    TOO_MANY_REQUESTS,
     UNAUTHENTICATED,
     WRONG_CREDENTIALS,
     Problem,
@@ -121,6 +124,50 @@ async def test_session_for_a_former_password_is_not_opened(accounts: Accounts, p
     assert await accounts._accounts.database["sessions"].count_documents({"account": read["_id"]}) == 0
 
 
+async def test_session_that_a_password_change_ends_first_is_refused(
+    accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change can find a new session before the sign-in or the refresh that opened it does."""
+    read = await stored(accounts, passwords)
+    signed_in = await accounts.sign_in(SignIn("ada@example.com", PASSWORD), CLIENT)
+    sessions = accounts._refresh_sessions
+    await accounts.set_password(read, "seven quiet lanterns")
+
+    def ending(call: Any) -> Any:
+        async def ended(*arguments: Any, **named: Any) -> Any:
+            result = await call(*arguments, **named)
+            await sessions.end_others(read["_id"])
+            return result
+
+        return ended
+
+    monkeypatch.setattr(sessions, "open", ending(sessions.open))
+    monkeypatch.setattr(sessions, "renew", ending(sessions.renew))
+    await refused(SESSION_EXPIRED, accounts.refresh(signed_in.refresh_token))
+    await refused(WRONG_CREDENTIALS, accounts.open_session(read, CLIENT))
+
+
+async def test_concurrent_uses_of_a_former_refresh_token_are_refused_alike(
+    accounts: Accounts, passwords: Passwords
+) -> None:
+    await stored(accounts, passwords)
+    first = await accounts.sign_in(SignIn("ada@example.com", PASSWORD), CLIENT)
+    await accounts.refresh((await accounts.refresh(first.refresh_token)).refresh_token)
+    uses = [accounts.refresh(first.refresh_token) for _ in range(8)]
+    problems = await asyncio.gather(*uses, return_exceptions=True)
+    assert {each.kind if isinstance(each, Problem) else each for each in problems} == {SESSION_EXPIRED}
+
+
+async def test_password_guessing_with_a_session_is_limited(accounts: Accounts, passwords: Passwords) -> None:
+    await stored(accounts, passwords)
+    body = SignIn("ada@example.com", PASSWORD)
+    stolen, own = [accounts._tokens.verify((await accounts.sign_in(body, CLIENT)).token) for _ in range(2)]
+    for _ in range(20):
+        await refused(WRONG_CREDENTIALS, accounts.verify_password(stolen, "a guess"))
+    await refused(TOO_MANY_REQUESTS, accounts.verify_password(stolen, PASSWORD))
+    await accounts.verify_password(own, PASSWORD)
+
+
 async def test_new_password_ends_the_other_sessions(accounts: Accounts, passwords: Passwords) -> None:
     await stored(accounts, passwords)
     body = SignIn("ada@example.com", PASSWORD)
@@ -159,3 +206,4 @@ async def test_deleted_account_is_not_found(accounts: Accounts, passwords: Passw
     found = await stored(accounts, passwords, deleted_at=clock.now())
     await refused(UNAUTHENTICATED, accounts.find(found["_id"]))
     await refused(UNAUTHENTICATED, accounts.find(new_id()))
+    await refused(NOT_FOUND, accounts.set_roles(found["_id"], [Role.ADMINISTRATOR]))

@@ -109,3 +109,15 @@ async def test_revenue_includes_both_ends_of_the_range(shop: Shop) -> None:
     ):
         revenue = await shop.orders.revenue(first, last)
         assert (revenue.orders, revenue.amount) == (orders, orders * PRICE)
+
+
+async def test_deleted_account_neither_buys_nor_is_paid(shop: Shop) -> None:
+    await shop.database["accounts"].update_one({"_id": "ada"}, {"$set": {"deleted_at": clock.now()}})
+    for call, status in (
+        (shop.buy(), 401),
+        (shop.orders.pay_in("ada", NewPayment(50), IdempotentRequest("pay", "fingerprint")), 404),
+    ):
+        with pytest.raises(Problem) as caught:
+            await call
+        assert caught.value.kind.status == status
+    assert await shop.balance() == PRICE
