@@ -96,10 +96,11 @@ async def export(context: RequestContext) -> Export:
 async def close(context: RequestContext, body: Closing) -> None:
     """Delete the account.
 
-    Every session ends and the account is anonymous at once; its content is removed within two minutes. Orders
-    and payments remain without a name, as the law requires.
+    At once, every session ends, the account is anonymous, and its content is withdrawn from the feed. Its
+    content, uploads and events are removed within two minutes. Orders and payments remain without a name, as
+    the law requires.
     """
-    await context.services.recovery.close(context.session, body)
+    await context.services.recovery.close(context.session, body, context.services.feed)
 
 
 @resets.post("", status=202, access=Access.ANYONE, rate_limit_class=RateLimitClass.SIGN_UP)

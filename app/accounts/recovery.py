@@ -4,8 +4,8 @@ A reset token is signed and contains the credential version that it replaces, so
 being stored. Responses are the same for addresses with and without an account.
 
 A deleted account is anonymous at once: its sessions end, its address is free, and none of its content is
-public. A worker removes the content within minutes (:data:`ERASURE_SECONDS`). Orders and payments remain
-without a name, because accounting law requires them.
+public. A worker removes content, uploads and events within minutes (:data:`ERASURE_SECONDS`). Orders and
+payments remain without a name, because accounting law requires them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from pymongo import IndexModel
+from pymongo import DESCENDING, IndexModel
 
 from app import clock
 from app.accounts.guard import SignInGuard
@@ -26,8 +26,10 @@ from app.accounts.schemas import (
     Closing,
     Export,
     ExportedContent,
+    ExportedEvent,
     ExportedMedia,
     ExportedOrder,
+    ExportedPayment,
     NewReset,
     Reset,
     SignedIn,
@@ -115,9 +117,12 @@ class Recovery:
         await self._refresh_sessions.end_others(reset.account)
         return await self._accounts.open_session(changed, client)
 
-    async def close(self, session: Session, body: Closing) -> None:
-        """Delete the account of a session. Raises ``wrong-credentials`` without its password."""
-        document = await self._accounts.verify_password(session.account, body.password)
+    async def close(self, session: Session, body: Closing, feed: Feed) -> None:
+        """Delete the account of a session and withdraw its content from the feed.
+
+        Raises ``wrong-credentials`` without its password.
+        """
+        document = await self._accounts.verify_password(session, body.password)
         anonymous: Document = {
             "email": "",
             "email_key": f"deleted:{session.account}",
@@ -132,9 +137,10 @@ class Recovery:
         )
         await self._accounts.invalidate(session.account)
         await self._refresh_sessions.end_others(session.account)
+        await feed.withdraw_all(session.account)
 
     async def erase(self, feed: Feed, media: MediaLibrary) -> int:
-        """Delete the content of deleted accounts and return the number of completed accounts.
+        """Delete content, uploads and events of deleted accounts; return the number of completed accounts.
 
         Can be interrupted at any point and repeated.
         """
@@ -143,6 +149,7 @@ class Recovery:
             owner = document["_id"]
             await feed.delete_all(owner)
             await media.delete_all(owner)
+            await self._database["events"].delete_many({"account": owner})
             await self._refresh_sessions.end_others(owner)
             await self._documents.update_one({"_id": owner}, {"$unset": {"erase": ""}})
             log.info("account erased", account=owner)
@@ -152,10 +159,12 @@ class Recovery:
     async def export(self, session: Session) -> Export:
         """Export everything that is stored about the account: at most 10,000 of each kind, latest first."""
         document = await self._accounts.find(session.account)
-        contents, media, orders = await asyncio.gather(
-            self._owned("contents", session.account),
-            self._owned("media", session.account),
-            self._owned("orders", session.account),
+        contents, media, orders, payments, events = await asyncio.gather(
+            self._latest("contents", {"owner": session.account}, "order"),
+            self._latest("media", {"owner": session.account}, "order"),
+            self._latest("orders", {"owner": session.account}, "order"),
+            self._latest("payments", {"account": session.account}, "_id"),
+            self._latest("events", {"account": session.account}, "day"),
         )
         return Export(
             exported_at=clock.now(),
@@ -172,8 +181,20 @@ class Recovery:
                 ExportedOrder(each["_id"], each["placed"]["at"], each["product"], each["price"])
                 for each in orders
             ],
+            payments=[ExportedPayment(each["_id"], each["paid"]["at"], each["amount"]) for each in payments],
+            events=[
+                ExportedEvent(
+                    each["_id"].removeprefix(f"{session.account}:"),
+                    each["name"],
+                    each["seen"]["at"],
+                    each.get("content"),
+                    each.get("screen"),
+                    each.get("seconds"),
+                )
+                for each in events
+            ],
         )
 
-    async def _owned(self, collection: str, owner: str) -> list[Document]:
-        found = self._database[collection].find({"owner": owner}).sort("_id", -1)
+    async def _latest(self, collection: str, where: Document, order: str) -> list[Document]:
+        found = self._database[collection].find(where).sort(order, DESCENDING)
         return await found.limit(_MAX_EXPORTED).to_list()

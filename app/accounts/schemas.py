@@ -193,6 +193,25 @@ class ExportedOrder(msgspec.Struct):
     price: int
 
 
+class ExportedPayment(msgspec.Struct):
+    """A payment to the balance, in cents."""
+
+    id: str
+    paid_at: datetime
+    amount: int
+
+
+class ExportedEvent(msgspec.Struct):
+    """An event of the app."""
+
+    id: str
+    name: str
+    at: datetime
+    content: str | None = None
+    screen: str | None = None
+    seconds: float | None = None
+
+
 class Export(msgspec.Struct):
     """Everything that is stored about an account."""
 
@@ -202,3 +221,5 @@ class Export(msgspec.Struct):
     contents: list[ExportedContent]
     media: list[ExportedMedia]
     orders: list[ExportedOrder]
+    payments: list[ExportedPayment]
+    events: list[ExportedEvent]

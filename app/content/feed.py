@@ -98,6 +98,22 @@ class Feed:
             if changed.matched_count == 0:
                 raise Problem(NOT_FOUND, "Content not found.")
 
+    async def withdraw_all(self, owner: str) -> int:
+        """Withdraw all content of an account from the feed. Return the number of items."""
+        where: Document = {"owner": owner, "published.order": {"$exists": True}}
+        ids = [each["_id"] for each in await self._documents.find(where, {"_id": 1}).to_list()]
+        if ids:
+            async with (
+                self._cache.writing(*ids),
+                self._contents.results.writing(owner),
+                self._responses.writing(FEED),
+                self._visibility.cache.writing(*ids),
+            ):
+                await self._documents.update_many(
+                    {"_id": {"$in": ids}, "owner": owner}, {"$unset": {"published": ""}}
+                )
+        return len(ids)
+
     async def delete(self, owner: str, content_id: str) -> None:
         """Delete a content item and withdraw it if it is published. Raises :class:`Problem` (404)."""
         async with self._responses.writing(FEED):

@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
+from app import clock
 from tests.app.conftest import Person, sign_up
 from tests.app.test_application import problem
 from tests.support.backends import Platform, wait_for
@@ -99,15 +101,22 @@ def test_no_session_opened_with_the_old_password_survives_its_change(platform: P
             person.client.close()
 
 
-def test_export_contains_the_data_of_the_account(ada: Person) -> None:
+def test_export_contains_the_data_of_the_account(ada: Person, administrator: Person) -> None:
     content = ada.create("a thing to take along")
     ada.finished(content["id"])
+    administrator.pay_in(ada, 300)
+    event = {"id": "export-0001", "name": "screen.viewed", "at": clock.now().isoformat(), "screen": "home"}
+    assert ada.client.post("/v1/events", json={"events": [event]}).status_code == 202
     taken = ada.client.get("/v1/accounts/me/export").json()
     assert taken["account"]["email"] == ada.email
     assert [each["prompt"] for each in taken["contents"]] == ["a thing to take along"]
     assert taken["contents"][0]["text"]
     assert [each["current"] for each in taken["sessions"]] == [True]
     assert (taken["media"], taken["orders"]) == ([], [])
+    assert [each["amount"] for each in taken["payments"]] == [300]
+    assert [(each["id"], each["name"], each["screen"]) for each in taken["events"]] == [
+        ("export-0001", "screen.viewed", "home")
+    ]
 
 
 def test_deleted_account_is_anonymized_at_once_and_erased_later(
@@ -115,21 +124,33 @@ def test_deleted_account_is_anonymized_at_once_and_erased_later(
 ) -> None:
     person = sign_up(platform.url)
     content = person.create("something to delete")["id"]
-    made = person.finished(content)
+    person.finished(content)
     assert person.client.put(f"/v1/contents/{content}/publication").status_code == 200
     wait_for("the piece in the feed", lambda: client.get(f"/v1/feed/{content}").status_code == 200)
+    image = client.get(f"/v1/feed/{content}").json()["image"]
+    assert client.get(image).status_code == 200
+    event = {"id": "deleted-0001", "name": "app.opened", "at": clock.now().isoformat()}
+    assert person.client.post("/v1/events", json={"events": [event]}).status_code == 202
     wrong = person.client.post("/v1/accounts/me/deletion", json={"password": "not the password"})
     problem(wrong, 401, "wrong-credentials")
     body = {"password": person.password}
     assert person.client.post("/v1/accounts/me/deletion", json=body).status_code == 204
     problem(person.client.get("/v1/accounts/me"), 401, "unauthenticated")
+    problem(client.get(f"/v1/feed/{content}"), 404, "not-found")
+    assert content not in client.get("/v1/feed").text
+    problem(client.get(image), 404, "not-found")
     old = {"email": person.email, "password": person.password}
     problem(client.post("/v1/sessions", json=old), 401, "wrong-credentials")
     assert client.post("/v1/accounts", json=old | {"name": "Ada"}).status_code == 202
     again = client.post("/v1/sessions", json=old)
     assert again.json()["account"]["id"] != person.account["id"], "the address is free"
-    wait_for("withdrawn", lambda: client.get(f"/v1/feed/{content}").status_code == 404, 100)
-    wait_for("erased", lambda: client.get(made["image"]).status_code != 200, 100)
+    database = platform.settings["KINGDOM_MONGODB_DATABASE"]
+    with MongoClient[dict[str, Any]](f"mongodb://127.0.0.1:{platform.mongodb.port}/") as mongodb:
+        stored = mongodb[database]
+        erased = {"_id": person.account["id"], "erase": {"$exists": False}}
+        wait_for("erased", lambda: stored["accounts"].count_documents(erased) == 1, 150)
+        assert stored["contents"].count_documents({"owner": person.account["id"]}) == 0
+        assert stored["events"].count_documents({"account": person.account["id"]}) == 0
     person.client.close()
 
 
