@@ -19,6 +19,7 @@ from app.content.progress import Progress
 from app.content.schemas import ContentState, Form, Generate
 from app.content.service import EXPIRES_AFTER, IMAGE, CachedContent, Contents, describe
 from app.http.responses import encode
+from app.http.text import clean_prose
 from app.media.signed_urls import object_name
 from app.queue import Queue, RetryLater
 from app.queue.sweep import sweep
@@ -109,11 +110,13 @@ class ContentGeneration:
                 await flush()
 
         async def flush() -> None:
-            await self._progress.publish(document["_id"], "text", encode({"text": "".join(fragments)}))
+            await self._progress.publish(
+                document["_id"], "text", encode({"text": clean_prose("".join(fragments))})
+            )
             fragments.clear()
 
         callback: TextCallback = collect
-        text = await self._generator.write(document["prompt"], Form(document["form"]), callback)
+        text = clean_prose(await self._generator.write(document["prompt"], Form(document["form"]), callback))
         if fragments:
             await flush()
         return text

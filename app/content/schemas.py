@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from app.http import text
+
 
 class ContentState(StrEnum):
     """Generation state of a content item."""
@@ -31,6 +33,9 @@ class NewContent(msgspec.Struct, forbid_unknown_fields=True):
 
     prompt: Annotated[str, Meta(min_length=1, max_length=500)]
     form: Form = Form.STORY
+
+    def __post_init__(self) -> None:
+        self.prompt = text.prose(self.prompt)
 
 
 class Content(msgspec.Struct):

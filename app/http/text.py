@@ -1,4 +1,4 @@
-"""Validation of text fields: patterns that match up to the end of the text, and display names."""
+"""Validation of text fields: patterns that match up to the end of the text, display names, prose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,23 @@ from typing import Final
 # In Python, ``$`` also matches before a line break at the end; this pattern does not, as in JavaScript.
 END: Final = r"$(?!\n)"
 # Control characters, bidirectional formatting characters, and invisible ones that make two names look alike:
-# also fillers, the blank Braille pattern, invisible musical symbols and tags.
+# also fillers, the blank Braille pattern, invisible musical symbols, tags and variation selectors.
 _FORBIDDEN: Final = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufeff\uffa0\ufff9-\ufffb\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff9-\ufffb\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+# They choose the form of a symbol (❤️); after anything else they are invisible.
+_PRESENTATION: Final = frozenset("\ufe0e\ufe0f")
+# Surrogates, private use and unassigned: without a meaning that two clients share.
+_MEANINGLESS: Final = frozenset({"Cs", "Co", "Cn"})
+# More marks on one letter than any language uses cover the lines above and below.
+_STACKED: Final = 5
+# Not in a text of several lines: control characters except line breaks and tabs, and the characters that
+# change the direction of the following text up to the end of the paragraph, or are tags.
+_FORBIDDEN_IN_PROSE: Final = re.compile(
+    "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
 )
 
 
@@ -20,14 +33,41 @@ def name(value: str) -> str:
     """Return a display name in Unicode form NFC, without surrounding spaces.
 
     Raises ``ValueError``, which msgspec reports as a validation error, for control, direction and invisible
-    characters, for unpaired surrogates, and for a name without visible characters.
+    characters, for unpaired surrogates and characters without a meaning, for stacks of combining marks, and
+    for a name without visible characters.
     """
     value = unicodedata.normalize("NFC", value).strip()
-    if not value:
+    categories = [unicodedata.category(each) for each in value]
+    if not any(category[0] in "LNPS" for category in categories):
         raise ValueError("Expected a name with at least one visible character")
-    if _FORBIDDEN.search(value) or any(unicodedata.category(each) in {"Cs", "Cn"} for each in value):
+    if (
+        _FORBIDDEN.search(value)
+        or not _MEANINGLESS.isdisjoint(categories)
+        or any(
+            each in _PRESENTATION and (at == 0 or categories[at - 1][0] != "S")
+            for at, each in enumerate(value)
+        )
+    ):
         raise ValueError("Expected a name without control, direction or invisible characters")
+    if "M" * _STACKED in "".join(category[0] for category in categories):
+        raise ValueError(f"Expected a name with fewer than {_STACKED} marks on a letter")
     return value
+
+
+def prose(value: str) -> str:
+    """Return a text of one or more lines.
+
+    Raises ``ValueError`` as :func:`name` does, for control and direction characters, which would change how
+    the text around it is shown. Line breaks, tabs and the marks and joiners of single words are allowed.
+    """
+    if _FORBIDDEN_IN_PROSE.search(value):
+        raise ValueError("Expected a text without control or direction characters")
+    return value
+
+
+def clean_prose(value: str) -> str:
+    """Return a text without the characters that :func:`prose` refuses."""
+    return _FORBIDDEN_IN_PROSE.sub("", value)
 
 
 def address_key(email: str) -> str:
@@ -50,6 +90,6 @@ def address(value: str) -> str:
     Raises ``ValueError`` as :func:`name` does.
     """
     value = unicodedata.normalize("NFC", value)
-    if _FORBIDDEN.search(value):
+    if _FORBIDDEN.search(value) or not _PRESENTATION.isdisjoint(value):
         raise ValueError("Expected an address without control, direction or invisible characters")
     return value

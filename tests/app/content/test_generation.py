@@ -26,10 +26,14 @@ class Generator(GrammarGenerator):
     """The built-in generator, or an error."""
 
     error: Exception | None = None
+    text: str | None = None
 
     async def write(self, prompt: str, form: Form, on_text: TextCallback) -> str:
         if self.error is not None:
             raise self.error
+        if self.text is not None:
+            await on_text(self.text)
+            return self.text
         return await super().write(prompt, form, on_text)
 
 
@@ -75,6 +79,15 @@ async def test_finished_job_stores_text_and_image_and_publishes_the_end(jobs: Jo
     assert await jobs.service.contents.image("ada", content.id)
     await jobs.run(content.id)
     assert len(await jobs.progress.read(content.id, FIRST)) == len(events), "a second run does nothing"
+
+
+async def test_direction_and_control_characters_of_a_model_are_removed(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    jobs.generator.text = "A long enough \u202etext\u0000,\nin two lines."
+    await jobs.run(content.id)
+    assert (await jobs.service.contents.read("ada", content.id)).text == "A long enough text,\nin two lines."
+    events = [event.data for event in await jobs.progress.read(content.id, FIRST) if event.name == "text"]
+    assert events == [b'{"text":"A long enough text,\\nin two lines."}']
 
 
 async def test_finished_content_is_read_by_a_pod_that_has_not_received_the_invalidation(jobs: Jobs) -> None:

@@ -20,7 +20,15 @@ def test_prompt_within_its_bounds_is_accepted(length: int) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"prompt": ""}, {"prompt": "x" * 501}, {"prompt": "x", "form": "novel"}, {"prompt": "x", "y": 1}],
+    [
+        {},
+        {"prompt": ""},
+        {"prompt": "x" * 501},
+        {"prompt": "x\u0000"},
+        {"prompt": "\u202ex"},
+        {"prompt": "x", "form": "novel"},
+        {"prompt": "x", "y": 1},
+    ],
 )
 def test_invalid_body_is_rejected(body: dict[str, object]) -> None:
     with pytest.raises(msgspec.ValidationError):
