@@ -44,8 +44,9 @@ async def upload(context: RequestContext, body: Upload) -> Response[Media]:
     """Upload an image.
 
     Variants in several widths are generated in the background: poll the URL in `Location` until the state is
-    no longer `processing`. Uploading the same image again returns the existing media. A body over 26 MiB may
-    be rejected before it reaches the service, with 403 and no problem details instead of 413.
+    no longer `processing`. Uploading the same image again returns the existing media. Four uploads of an
+    account may run at a time. A body over 26 MiB may be rejected before it reaches the service, with 403 and
+    no problem details instead of 413.
     """
     declared = (context.header(b"content-type") or "").partition(";")[0].strip().lower()
     if declared not in _MEDIA_TYPES:

@@ -8,7 +8,9 @@ bytes return the existing media.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
@@ -26,6 +28,7 @@ from app.http.problems import (
     IMAGE_REJECTED,
     NOT_FOUND,
     QUOTA_EXCEEDED,
+    TOO_MANY_REQUESTS,
     UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
@@ -49,6 +52,7 @@ UNDECLARED: Final = "application/octet-stream"
 MAKE_VARIANTS: Final = "media.variants"
 _MEMORY_BYTES: Final = 1024 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
+_MAX_PER_ACCOUNT: Final = 4  # concurrent uploads in one pod
 
 
 class MediaLibrary:
@@ -78,6 +82,7 @@ class MediaLibrary:
         self._deletions = deletions
         # Each upload buffers up to 1 MiB in memory and the rest in a file.
         self._uploads = Bulkhead("uploads", max_concurrent=16, max_waiting=16, max_wait_seconds=2.0)
+        self._running: Counter[str] = Counter()  # by account
 
     async def prepare(self) -> None:
         """Create the indexes of the queries below."""
@@ -87,24 +92,46 @@ class MediaLibrary:
         """Store an image received in ``chunks`` and enqueue the job that generates its variants.
 
         ``declared`` is the media type from the request. Raises :class:`Problem`: 415 for an unknown format or
-        one other than declared, 422 for an image over the limits, 403 over the plan's storage quota, and 503
-        with too many concurrent uploads or while the storage is unavailable.
+        one other than declared, 422 for an image over the limits, 403 over the plan's storage quota, 429 with
+        too many concurrent uploads of the account, and 503 with too many of all accounts or while the storage
+        is unavailable.
         """
         try:
-            async with self._uploads.enter():
-                with SpooledTemporaryFile(max_size=_MEMORY_BYTES) as file:
-                    digest = hashlib.sha256()
-                    async for chunk in chunks:
-                        digest.update(chunk)
-                        file.write(chunk)
-                    size = file.tell()
-                    file.seek(0)
-                    header = _checked_header(file.read(HEAD), declared)
-                    return await self._store(session, file, size, digest.hexdigest(), header)
+            with self._counted(session.account):
+                return await self._receive(session, declared, chunks)
         except BulkheadFull as full:
             raise Problem(
                 UNAVAILABLE, "Too many concurrent uploads. Retry later.", headers={"retry-after": "2"}
             ) from full
+
+    @contextmanager
+    def _counted(self, account: str) -> Iterator[None]:
+        """Count an upload of an account. Raises :class:`Problem` (429) over the limit.
+
+        A body can arrive slowly until the deadline; one account must not occupy all uploads of the pod.
+        """
+        if self._running[account] >= _MAX_PER_ACCOUNT:
+            detail = f"At most {_MAX_PER_ACCOUNT} uploads of an account may run at a time."
+            raise Problem(TOO_MANY_REQUESTS, detail, headers={"retry-after": "2"})
+        self._running[account] += 1
+        try:
+            yield
+        finally:
+            self._running[account] -= 1
+            if not self._running[account]:
+                del self._running[account]
+
+    async def _receive(self, session: Session, declared: str, chunks: AsyncIterator[bytes]) -> Media:
+        async with self._uploads.enter():
+            with SpooledTemporaryFile(max_size=_MEMORY_BYTES) as file:
+                digest = hashlib.sha256()
+                async for chunk in chunks:
+                    digest.update(chunk)
+                    file.write(chunk)
+                size = file.tell()
+                file.seek(0)
+                header = _checked_header(file.read(HEAD), declared)
+                return await self._store(session, file, size, digest.hexdigest(), header)
 
     async def read(self, owner: str, media_id: str) -> Media:
         """Return an upload of the account. Raises :class:`Problem` (404)."""

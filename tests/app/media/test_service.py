@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -136,3 +137,28 @@ async def test_uploads_are_listed_read_and_deleted_by_their_owner_only(library: 
     await library.media.delete("ada", ids[0])
     assert await library.media.delete_all("ada") == 2
     assert not library.objects.objects
+
+
+async def test_bodies_that_arrive_slowly_do_not_occupy_the_uploads_of_other_accounts(
+    library: Library,
+) -> None:
+    arrived, data = asyncio.Event(), sample_image(60, 40)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        await arrived.wait()
+        yield data
+
+    def session(account: str) -> Session:
+        return Session(account, int(time.time()) + 60, "session")
+
+    slow = [
+        asyncio.create_task(library.media.upload(session("eve"), "image/png", slowly())) for _ in range(20)
+    ]
+    await asyncio.wait(slow[4:], timeout=10)
+    assert (await library.upload(data)).state is MediaState.PROCESSING
+    problems = [each.exception() for each in slow[4:]]
+    assert {each.kind.status for each in problems if isinstance(each, Problem)} == {429}
+    arrived.set()
+    ids = {media.id for media in await asyncio.gather(*slow[:4])}
+    assert len(ids) == 1
+    assert (await library.upload(data, account="eve")).id in ids
