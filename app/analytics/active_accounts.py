@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import structlog
-from redis import RedisError
 from redis.asyncio import Redis
 
 from app import clock
 from app.analytics.schemas import Audience
+from app.connections import REDIS_ERRORS
 from app.redis.cancellation import pause
 
 log = structlog.get_logger()
@@ -88,7 +88,7 @@ class ActiveAccounts:
     async def _flush_or_log(self) -> None:
         try:
             await self.flush()
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             log.info("activity flush failed, will retry", error=type(error).__name__)
             if sum(map(len, self._pending.values())) > _MAX_PENDING:
                 self._pending.clear()  # an estimate does not justify unbounded memory

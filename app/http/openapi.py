@@ -32,7 +32,9 @@ _HEADERS: Final = {
     "Accept-Ranges": "`bytes`: byte ranges can be requested.",
     "Content-Range": "Byte range of the body and total size.",
     "Idempotency-Replayed": "`true` if the request was executed before and this is its first result.",
+    "Retry-After": "Seconds to wait before the request is sent again.",
 }
+_RETRIED: Final = (problems.TOO_MANY_REQUESTS.status, problems.UNAVAILABLE.status)
 TAGS: Final = {
     "accounts": "Sign up, change the profile or the password, export the data, delete the account.",
     "sessions": "Sign in, refresh a session, list and end sessions.",
@@ -234,10 +236,12 @@ def _problems(endpoint: Endpoint) -> dict[str, Any]:
     for kind in problem_types:
         titles.setdefault(kind.status, []).append(kind.title)
     schema = {"$ref": _REFERENCE.format(name=ProblemDetails.__name__)}
+    wait = {"headers": _header_objects(("Retry-After",))}
     return {
         str(status): {
             "description": "; or: ".join(dict.fromkeys(texts)) + ".",
             "content": {"application/problem+json": {"schema": schema}},
+            **(wait if status in _RETRIED else {}),
         }
         for status, texts in sorted(titles.items())
     }

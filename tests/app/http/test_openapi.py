@@ -139,3 +139,9 @@ def test_types_that_share_a_name_are_refused() -> None:
     other.get("/other", access=Access.ANYONE)(handler)
     with pytest.raises(AssertionError, match="two types share a name"):
         document([*feed.endpoints, *other.endpoints], base="", version="")
+
+
+def test_responses_that_are_to_be_retried_name_the_seconds_to_wait(openapi: dict[str, Any]) -> None:
+    responses = openapi["paths"]["/v1/feed/"]["get"]["responses"]
+    waits = [status for status, response in responses.items() if "Retry-After" in response.get("headers", {})]
+    assert waits == ["429", "503"]
