@@ -9,6 +9,8 @@ import re
 from functools import cache
 from typing import Final
 
+from app.http import text
+
 _MIN_DISTINCT: Final = 5
 _MIN_REST: Final = 6
 _ROWS: Final = (
@@ -24,6 +26,7 @@ _ROWS: Final = (
 )
 _LEET: Final = str.maketrans("013457@$!", "oieastasi")
 _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
+_DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)
 _SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
 
 
@@ -39,13 +42,15 @@ def violation(password: str, *obvious: str) -> str | None:
 
     ``obvious`` are the address and the name of the account.
     """
-    folded = password.casefold()
+    folded = text.password(password).casefold()
     if len(set(folded)) < _MIN_DISTINCT:
         return f"has fewer than {_MIN_DISTINCT} different characters"
     if _repeats(folded):
         return "repeats the same few characters"
     if _is_row(folded):
         return "is a sequence of the keyboard or of the alphabet"
+    if _DATE.fullmatch(folded):
+        return "is a date"
     # Frequent modifications of a common password: digits and punctuation around it, digits in place of
     # letters.
     plain, bare = folded.translate(_LEET), _EDGES.sub("", folded)

@@ -15,6 +15,7 @@ from typing import Final, ParamSpec, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from app.http import text
 from app.http.problems import UNAVAILABLE, Problem
 
 P = ParamSpec("P")
@@ -36,11 +37,11 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash, with its salt and parameters."""
-        return await self._run(self._hasher.hash, password)
+        return await self._run(self._hasher.hash, text.password(password))
 
     async def matches(self, password: str, encoded: str | None) -> bool:
         """Whether ``password`` has the hash ``encoded``; takes the same time if there is none."""
-        matched = await self._run(self._verify, encoded or self._dummy, password)
+        matched = await self._run(self._verify, encoded or self._dummy, text.password(password))
         return matched and bool(encoded)
 
     def close(self) -> None:

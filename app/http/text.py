@@ -54,6 +54,14 @@ def name(value: str) -> str:
     return value
 
 
+def password(value: str) -> str:
+    """Return the form of a password that is equal for all ways to type it: NFKC (NIST SP 800-63B, 5.1.1.2).
+
+    Keyboards of different devices send the same accented letter as one or as two characters.
+    """
+    return unicodedata.normalize("NFKC", value)
+
+
 def prose(value: str) -> str:
     """Return a text of one or more lines.
 

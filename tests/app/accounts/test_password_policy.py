@@ -22,6 +22,10 @@ EMAIL, NAME = "ada.lovelace@example.com", "Ada Lovelace"
         ("password123!", "most common passwords"),
         ("!!P@55word!!", "most common passwords"),
         ("Superman2024", "most common passwords"),
+        ("\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44\uff11\uff12\uff13", "most common passwords"),
+        ("15-08-1987", "date"),
+        ("1987/08/15", "date"),
+        ("15 . 8 . 87", "date"),
         ("ada.lovelace", "little more than your address"),
         ("ADA.lovelace1", "little more than your address"),
         ("xAda Lovelacey", "little more than your address"),
@@ -40,6 +44,8 @@ def test_guessable_password_is_refused_with_its_reason(password: str, reason: st
         "abcdefgh1x",  # a row and something else
         "ada.lovelace-7Kq2vw",
         "kingdom of heaven",
+        "15-08-1987 in Rome",
+        "7302 4418 9956",
         "Ünïcödé pässwörd",
     ],
 )

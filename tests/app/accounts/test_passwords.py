@@ -29,6 +29,12 @@ async def test_password_matches_its_own_hash_only(passwords: Passwords) -> None:
     assert not await passwords.matches("Correct horse", encoded)
 
 
+async def test_spellings_of_a_password_in_unicode_match(passwords: Passwords) -> None:
+    encoded = await passwords.hash("sie\u0308ben Laternen \ufb01")
+    assert await passwords.matches("si\u00ebben Laternen fi", encoded)
+    assert not await passwords.matches("sieben Laternen fi", encoded)
+
+
 @pytest.mark.parametrize("encoded", [None, "", "not a hash", "$argon2id$v=19$m=1$x"])
 async def test_missing_or_malformed_hash_matches_nothing(passwords: Passwords, encoded: str | None) -> None:
     assert not await passwords.matches("dummy", encoded)
