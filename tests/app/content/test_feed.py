@@ -116,12 +116,12 @@ async def test_deleted_content_leaves_the_feed(feed: Feed, service: Service) -> 
 
 async def test_content_of_an_account_is_withdrawn_together(feed: Feed, service: Service) -> None:
     assert await feed.withdraw_all("ada") == 0
-    published, kept = [await ready(service) for _ in range(2)], await ready(service)
+    published, draft = [await ready(service) for _ in range(2)], await ready(service)
     for content_id in published:
         await feed.publish("ada", content_id)
     assert await feed.withdraw_all("eve") == 0
     assert [item.id for item in (await feed.page(PageQuery())).items] == published[::-1]
     assert await feed.withdraw_all("ada") == 2
     assert (await feed.page(PageQuery())).items == []
-    for content_id in (*published, kept):
+    for content_id in (*published, draft):
         assert (await service.contents.read("ada", content_id)).published_at is None
