@@ -16,6 +16,7 @@ from rehearsal.host.envoy import gateway_listener, oversized_bodies
 from rehearsal.host.envoy.certificate_authority import Leaf
 from rehearsal.host.envoy.cloudflare_expressions import Alternatives, UnsupportedError, alternatives
 from rehearsal.host.envoy.process import (
+    PROBLEM_FORMAT,
     Resource,
     connection_manager,
     downstream_tls,
@@ -139,6 +140,7 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
                 "name": NAME,
                 "domains": ["*"],
                 "routes": [
+                    _two_hosts(),
                     *_oversized(store),
                     *_block_routes(_rules(store, "http_request_firewall_custom", notes)),
                     *_routes(_rules(store, "http_request_cache_settings", notes), notes),
@@ -160,6 +162,23 @@ def _max_request_seconds(store: DesiredStore) -> float:
         for item in store.of_kind("GCPBackendPolicy")
     ]
     return max(declared, default=gateway_listener.DEFAULT_TIMEOUT)
+
+
+def _two_hosts() -> Resource:
+    """Return the route that rejects repeated Host headers, which Envoy joins with a comma.
+
+    A proxy may use either one (RFC 9112, section 3.2); Cloudflare rejects them too.
+    """
+    off = typed(_FILTER_CONFIG, disabled=True)
+    return {
+        "match": {"prefix": "/", "headers": [{"name": ":authority", "string_match": {"contains": ","}}]},
+        "direct_response": {
+            "status": 400,
+            "body": {"inline_string": "The request must have exactly one Host header."},
+        },
+        # The cache filter responds with 404 if a route has no cluster.
+        "typed_per_filter_config": {"cache": off, "lua": off},
+    }
 
 
 def _oversized(store: DesiredStore) -> list[Resource]:
@@ -247,19 +266,7 @@ def _local_replies() -> Resource:
             "content_type": "text/html; charset=utf-8",
         },
     }
-    return {
-        "mappers": [unknown_method, start_page],
-        "body_format": {
-            "json_format": {
-                "type": "about:blank",
-                "title": "%RESPONSE_CODE%",
-                "status": "%RESPONSE_CODE%",
-                "detail": "%LOCAL_REPLY_BODY%",
-                "request_id": "%REQ(X-REQUEST-ID)%",
-            },
-            "content_type": "application/problem+json",
-        },
-    }
+    return {"mappers": [unknown_method, start_page], "body_format": PROBLEM_FORMAT}
 
 
 _SUPPORTED_PHASES = frozenset(

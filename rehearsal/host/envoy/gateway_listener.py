@@ -13,13 +13,24 @@ from typing import Any
 from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.backends import Backend, attached, duration
 from rehearsal.host.envoy.health_checks import health_check
-from rehearsal.host.envoy.process import Resource, connection_manager, seconds, socket_address, typed, watched
+from rehearsal.host.envoy.process import (
+    PROBLEM_FORMAT,
+    Resource,
+    connection_manager,
+    seconds,
+    socket_address,
+    typed,
+    watched,
+)
 from rehearsal.host.envoy.session_affinity import affinity, filters, route_options
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
 DEFAULT_TIMEOUT = 30.0  # seconds; the default of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
+_IS_ERROR: Resource = {
+    "status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "none"}}}
+}
 _ALGORITHMS = {
     "ROUND_ROBIN": "ROUND_ROBIN",
     "LEAST_REQUEST": "LEAST_REQUEST",
@@ -371,6 +382,7 @@ def listener(routes: Any) -> Resource:
         xff_num_trusted_hops=0,
         skip_xff_append=True,
         stream_idle_timeout="300s",
+        local_reply_config={"mappers": [{"filter": _IS_ERROR, "body_format_override": PROBLEM_FORMAT}]},
     )
     return {"name": NAME, "internal_listener": {}, "filter_chains": [{"filters": [manager]}]}
 

@@ -328,6 +328,20 @@ def _proxied_requests(cluster: str) -> Resource:
     )
 
 
+# Errors that Envoy generates, as problem details like those of the service.
+PROBLEM_FORMAT: Resource = {
+    "json_format": {
+        "type": "about:blank",
+        "title": "HTTP status %RESPONSE_CODE%",
+        "status": "%RESPONSE_CODE%",
+        "detail": "%LOCAL_REPLY_BODY%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    },
+    "omit_empty_values": True,
+    "content_type": "application/problem+json",
+}
+
+
 def connection_manager(name: str, routes: Resource, filters: Sequence[Resource], **settings: Any) -> Resource:
     """Return an HTTP connection manager with `filters` and a router.
 

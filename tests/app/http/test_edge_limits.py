@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import re
@@ -137,17 +138,30 @@ def refusing() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def edge_of(platform: Platform, refusing: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
-    folder = tmp_path_factory.mktemp("edge")
+    with running(platform.api.port, refusing, tmp_path_factory.mktemp("edge")) as found:
+        yield found
+
+
+@pytest.fixture
+def unreachable(refusing: int, tmp_path: Path) -> Iterator[Edge]:
+    """An edge whose gateway has no replica that listens."""
+    with running(free_port(), refusing, tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running(replica: int, refusing: int, folder: Path) -> Iterator[Edge]:
+    """Run the edge in front of the gateway and of the replica on that port."""
     store, port, admin = declared(folder / "store"), free_port(), free_port()
     authority = Authority(folder / "ca")
     leaf = authority.server(folder / "leaf", ("localhost", "127.0.0.1"))
     made = edge(store, port, leaf, folder / "edge.json")
     assert not made.notes
     routing = gateway_listener.routing(store)
-    session_affinity.add_replicas(routing.routes, [platform.api.port], b"key")
+    session_affinity.add_replicas(routing.routes, [replica], b"key")
     inner = gateway_listener.listener(folder / "gateway.json")
     cluster = gateway_listener.cluster(Backend(NAMESPACE, "api", 80), store, folder / "none.json")
-    cluster |= {"type": "STATIC", "load_assignment": static_endpoints(cluster["name"], [platform.api.port])}
+    cluster |= {"type": "STATIC", "load_assignment": static_endpoints(cluster["name"], [replica])}
     del cluster["eds_cluster_config"]
     for listener, routes in ((made.listener, made.routes), (inner, routing.routes)):
         manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
@@ -243,6 +257,39 @@ def test_methods_that_the_api_does_not_have_are_not_allowed(edge_of: Edge, http2
             response = client.request(method, "/v1/feed")
             assert response.status_code == 405, (method, response.text, response.headers)
         assert client.get("/v1/feed").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET /v1/products HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", 400),
+        ("GET /v1/products HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\n\r\n", 400),
+        ("GET /v1/products HTTP/1.1\r\n\r\n", 400),
+        ("GET /v1/products HTTP/1.0\r\n\r\n", 426),
+        ("POST /v1/sessions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
+        ("GET /v1/products HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip\r\n\r\n", 501),
+    ],
+)
+def test_malformed_requests_get_problem_details(edge_of: Edge, head: str, status: int) -> None:
+    with edge_of.connect() as connection:
+        connection.sendall(head.encode())
+        received = connection.recv(65536)
+        while b"\r\n\r\n" not in received or not received.endswith(b"}\n"):
+            piece = connection.recv(65536)
+            assert piece, received
+            received += piece
+    assert int(received.split()[1]) == status, received
+    assert b"content-type: application/problem+json" in received
+    problem = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert (problem["status"], problem["title"]) == (status, f"HTTP status {status}")
+    assert None not in problem.values()
+
+
+def test_errors_of_the_gateway_are_problem_details(unreachable: Edge) -> None:
+    with unreachable.client(http2=True) as client:
+        response = client.get("/v1/products")
+        assert (response.status_code, response.headers["content-type"]) == (503, "application/problem+json")
+        assert response.json()["status"] == 503
 
 
 @pytest.mark.parametrize("http2", [False, True])

@@ -121,7 +121,7 @@ async def test_changed_routes_reach_a_running_envoy(tmp_path: Path) -> None:
         process = context.processes.get(NAME)
         assert process is not None
         pid = process.pid
-        assert (await client.get("/old")).text == "no route is configured yet\n"
+        assert (await client.get("/old")).json()["detail"] == "no route is configured yet\n"
         redirect = {"type": "RequestRedirect", "requestRedirect": {"hostname": "new.studio"}}
         rules = [{"filters": [redirect]}]
         context.store.put(
