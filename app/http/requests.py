@@ -53,12 +53,16 @@ async def next_message(scope: Scope, receive: Receive, seconds: float) -> Messag
     Raises :class:`Problem` (408) if it does not arrive in time and :class:`Problem` (503) if too many
     requests wait already. Both close the connection, because the missing body would be read as the next
     request.
+
+    Adds the time to ``body_seconds`` of the scope: it depends on the client, so the latency metrics, which
+    the autoscaler and the alerts use, leave it out.
     """
     if pending_bodies.waiting >= pending_bodies.max_waiting:
         scope["body_abandoned"] = True
         after = {"retry-after": "1"}
         raise Problem(problems.UNAVAILABLE, "Too many requests wait for their bodies.", headers=after)
     pending_bodies.waiting += 1
+    began = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
             return await receive()
@@ -69,6 +73,7 @@ async def next_message(scope: Scope, receive: Receive, seconds: float) -> Messag
         ) from None
     finally:
         pending_bodies.waiting -= 1
+        scope["body_seconds"] = scope.get("body_seconds", 0.0) + time.perf_counter() - began
 
 
 class Upload:

@@ -129,7 +129,7 @@ class TelemetryMiddleware:
             )
         finally:
             metrics.traffic_in_flight.count -= 1
-            self._record(scope, status, time.perf_counter() - began)
+            self._record(scope, status, time.perf_counter() - began - scope.get("body_seconds", 0.0))
             context.current.reset(token)
 
     async def _send_problem(self, scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:

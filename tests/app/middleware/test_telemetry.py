@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 from pymongo.errors import AutoReconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.problems import NOT_FOUND, Problem
+from app.http.requests import read_body
 from app.http.responses import write
 from app.middleware import telemetry
 from app.middleware.telemetry import TelemetryMiddleware
@@ -119,6 +121,37 @@ async def test_finished_requests_are_measured_by_route() -> None:
     assert [(each.labels["route"], each.labels["status"], each.value) for each in counts] == [
         ("/v1/feed", "200", 1)
     ]
+
+
+async def test_time_for_which_a_body_arrives_is_not_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise clients that send slowly would scale the service up and raise its alerts."""
+    now = 0.0
+    clock = SimpleNamespace(perf_counter=lambda: now, monotonic=lambda: now)
+    monkeypatch.setattr("app.http.requests.time", clock)
+    monkeypatch.setattr("app.middleware.telemetry.time", clock)
+
+    async def receive() -> Message:
+        nonlocal now
+        now += 7.0
+        return {"type": "http.request", "body": b"x", "more_body": now < 20}
+
+    async def send(message: Message) -> None:
+        pass
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal now
+        scope["route"] = "/v1/uploads"
+        assert await read_body(scope, receive, 10) == b"xxx"
+        now += 0.25
+        await write(send, 200, [], b"ok")
+
+    metrics = HttpMetrics()
+    app = TelemetryMiddleware(route, "", metrics, ErrorGroups(), lambda: b"")
+    headers: list[tuple[bytes, bytes]] = []
+    scope = {"type": "http", "method": "POST", "path": "/v1/uploads", "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    samples = [sample for family in metrics.collect() for sample in family.samples]
+    assert [each.value for each in samples if each.name.endswith("_sum")] == [0.25]
 
 
 async def test_other_connections_are_passed_through() -> None:
