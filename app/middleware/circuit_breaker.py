@@ -33,7 +33,10 @@ class CircuitBreakerMiddleware:
 
     def __init__(self, app: ASGIApp, route: str) -> None:
         self._app = app
-        self._breaker = Breaker(route, _THRESHOLDS, failures=_is_failure, on_change=_record_change)
+        # With short deadlines, one client could otherwise open the breaker for all others, or keep it closed.
+        self._breaker = Breaker(
+            route, _THRESHOLDS, failures=is_outage, ignored=is_own_deadline, on_change=_record_change
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -43,11 +46,6 @@ class CircuitBreakerMiddleware:
             raise Problem(
                 UNAVAILABLE, "A required backend is unavailable. Retry later.", headers=after
             ) from None
-
-
-def _is_failure(error: BaseException) -> bool:
-    # With short deadlines, one client could otherwise open the breaker for all others.
-    return is_outage(error) and not is_own_deadline(error)
 
 
 def _record_change(route: str, state: BreakerState) -> None:

@@ -59,7 +59,8 @@ class Breaker:
     """A circuit breaker for one dependency, in one event loop.
 
     ``failures`` are the exceptions that count as failed, or a function that returns whether an exception
-    does. ``on_change`` is called with the name and the new state.
+    does. ``ignored`` returns whether an exception counts neither as failed nor as succeeded. ``on_change`` is
+    called with the name and the new state.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Breaker:
         thresholds: BreakerConfig | None = None,
         *,
         failures: tuple[type[Exception], ...] | Callable[[BaseException], bool] = (Exception,),
+        ignored: Callable[[BaseException], bool] = lambda error: False,
         clock: Callable[[], float] = time.monotonic,
         on_change: Callable[[str, BreakerState], None] | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class Breaker:
         self.state = BreakerState.CLOSED
         self._thresholds = thresholds or BreakerConfig()
         self._failures = failures
+        self._ignored = ignored
         self._clock = clock
         self._on_change = on_change
         self._slow_seconds = self._thresholds.slow_seconds
@@ -120,6 +123,8 @@ class Breaker:
     def _outcome(self, error: BaseException, seconds: float) -> int:
         """Return how an error counts."""
         failures = self._failures
+        if self._ignored(error):
+            return _IGNORED
         if isinstance(error, failures) if isinstance(failures, tuple) else failures(error):
             return _FAILED
         if seconds > self._slow_seconds:

@@ -253,3 +253,28 @@ async def test_closing_resets_the_open_duration_and_reports_each_change() -> Non
     assert breaker._open_until - clock.now <= 1.2, "the duration starts over after the breaker has closed"
     states = [BreakerState.OPEN, BreakerState.HALF_OPEN, BreakerState.CLOSED, BreakerState.OPEN]
     assert changes == [("test", state) for state in states]
+
+
+async def test_ignored_exception_counts_neither_as_failed_nor_as_a_successful_probe() -> None:
+    clock = Clock()
+    limits = BreakerConfig(window=10, minimum=4, probes=1)
+    breaker = Breaker("test", limits, clock=clock, ignored=lambda error: isinstance(error, LookupError))
+
+    async def ignored() -> None:
+        with pytest.raises(LookupError):
+            await breaker.call(nowhere)
+
+    async def nowhere() -> None:
+        raise LookupError
+
+    for _ in range(20):
+        await ignored()
+    assert breaker.state is BreakerState.CLOSED
+    for _ in range(4):
+        await ask(breaker, True)
+    assert breaker.state is BreakerState.OPEN, "ignored calls do not fill the window"
+    clock.now += 60
+    await ignored()
+    assert breaker.state is BreakerState.HALF_OPEN
+    assert await ask(breaker, False) == "well"
+    assert breaker.state is BreakerState.CLOSED
