@@ -120,7 +120,7 @@ export interface paths {
         put?: never;
         /**
          * Delete the account.
-         * @description Every session ends and the account is anonymous at once; its content is removed within two minutes. Orders and payments remain without a name, as the law requires.
+         * @description At once, every session ends, the account is anonymous, and its content is withdrawn from the feed. Its content, uploads and events are removed within two minutes. Orders and payments remain without a name, as the law requires.
          */
         post: operations["accounts_close"];
         delete?: never;
@@ -410,7 +410,7 @@ export interface paths {
         put?: never;
         /**
          * Upload an image.
-         * @description Variants in several widths are generated in the background: poll the URL in `Location` until the state is no longer `processing`. Uploading the same image again returns the existing media. A body over 26 MiB may be rejected before it reaches the service, with 403 and no problem details instead of 413.
+         * @description Variants in several widths are generated in the background: poll the URL in `Location` until the state is no longer `processing`. Uploading the same image again returns the existing media. Four uploads of an account may run at a time. A body over 26 MiB may be rejected before it reaches the service, with 403 and no problem details instead of 413.
          */
         post: operations["media_upload"];
         delete?: never;
@@ -925,6 +925,8 @@ export interface components {
             contents: components["schemas"]["ExportedContent"][];
             media: components["schemas"]["ExportedMedia"][];
             orders: components["schemas"]["ExportedOrder"][];
+            payments: components["schemas"]["ExportedPayment"][];
+            events: components["schemas"]["ExportedEvent"][];
         };
         /**
          * ExportedContent
@@ -955,6 +957,30 @@ export interface components {
             placed_at: string;
             product: string;
             price: number;
+        };
+        /**
+         * ExportedPayment
+         * @description A payment to the balance, in cents.
+         */
+        ExportedPayment: {
+            id: string;
+            paid_at: string;
+            amount: number;
+        };
+        /**
+         * ExportedEvent
+         * @description An event of the app.
+         */
+        ExportedEvent: {
+            id: string;
+            name: string;
+            at: string;
+            /** @default null */
+            content?: string | null;
+            /** @default null */
+            screen?: string | null;
+            /** @default null */
+            seconds?: number | null;
         };
         /**
          * Closing
@@ -1331,6 +1357,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1358,6 +1386,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1477,6 +1507,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1504,6 +1536,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1580,6 +1614,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1607,6 +1643,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1738,6 +1776,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1765,6 +1805,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1883,6 +1925,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1910,6 +1954,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1986,6 +2032,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2013,6 +2061,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2130,6 +2180,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2157,6 +2209,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2298,6 +2352,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2325,6 +2381,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2433,6 +2491,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2460,6 +2520,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2580,6 +2642,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2607,6 +2671,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2683,6 +2749,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2710,6 +2778,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2830,6 +2900,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2857,6 +2929,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2976,6 +3050,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3003,6 +3079,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3066,6 +3144,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3093,6 +3173,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3167,6 +3249,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3194,6 +3278,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3282,6 +3368,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3309,6 +3397,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3445,6 +3535,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3472,6 +3564,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3559,6 +3653,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3586,6 +3682,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3660,6 +3758,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3687,6 +3787,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3765,6 +3867,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3792,6 +3896,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3878,6 +3984,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3905,6 +4013,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3990,6 +4100,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4017,6 +4129,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4091,6 +4205,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4118,6 +4234,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4199,6 +4317,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4226,6 +4346,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4306,6 +4428,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4333,6 +4457,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4421,6 +4547,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4448,6 +4576,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4569,6 +4699,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4596,6 +4728,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4683,6 +4817,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4710,6 +4846,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4784,6 +4922,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4811,6 +4951,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4948,6 +5090,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4975,6 +5119,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5044,6 +5190,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5071,6 +5219,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5159,6 +5309,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5186,6 +5338,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5330,6 +5484,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5357,6 +5513,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5444,6 +5602,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5471,6 +5631,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5615,6 +5777,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5642,6 +5806,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5767,6 +5933,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5794,6 +5962,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5882,6 +6052,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5909,6 +6081,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5994,6 +6168,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6021,6 +6197,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6118,6 +6296,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6145,6 +6325,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6242,6 +6424,8 @@ export interface operations {
             /** @description Too many requests. */
             429: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6269,6 +6453,8 @@ export interface operations {
             /** @description Service unavailable. */
             503: {
                 headers: {
+                    /** @description Seconds to wait before the request is sent again. */
+                    "Retry-After"?: string;
                     [name: string]: unknown;
                 };
                 content: {
