@@ -18,9 +18,10 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 class StackOutputs:
     """The outputs of the stack behind a name such as ``organization/project/stack``; None where unknown.
 
-    A stack of this project is read from its rehearsed state, whose passphrase is stored in `secrets`. For
-    others, ``rehearsal:stackReferences`` in the stack file has a value by name: a mapping of outputs, or the
-    folder of a project that is rehearsed beside this one. It may also be the path of a YAML file of these.
+    A stack of this project is read from its rehearsed state, whose passphrase is stored in `secrets`; `stack`
+    itself has no outputs before its first update. For others, ``rehearsal:stackReferences`` in the stack file
+    has a value by name: a mapping of outputs, or the folder of a project that is rehearsed beside this one.
+    It may also be the path of a YAML file of these.
     """
 
     def __init__(self, project: Project, stack: Stack, secrets: Path) -> None:
@@ -43,7 +44,8 @@ class StackOutputs:
                 )
             return {str(key): _opened(item) for key, item in value.items()}
         if project == self._project.name:
-            return self._rehearsed(self._secrets, stack)
+            found = self._rehearsed(self._secrets, stack)
+            return {} if found is None and stack == self._stack.name else found
         return None
 
     def _parts(self, name: str) -> tuple[str, str, str]:

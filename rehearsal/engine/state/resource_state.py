@@ -7,6 +7,8 @@ The format is ``DeploymentV3`` and ``ResourceV3`` of ``sdk/go/common/apitype/cor
 from __future__ import annotations
 
 import json
+import math
+import struct
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +29,9 @@ from rehearsal.pulumi.properties import (
 from rehearsal.pulumi.urn import split_reference
 
 VERSION: Final = 3
+# JSON has no infinite numbers: they are recorded by their bits (``floatSignature`` in
+# ``pkg/resource/stack/deployment.go``).
+_FLOAT_SIGNATURE: Final = "8ad145fe-0d11-4827-bfd7-1abcbf086f5c"
 _T = TypeVar("_T")
 
 
@@ -237,6 +242,8 @@ def _seal(value: Value, crypter: Crypter) -> Value:
             return _to_plain(encode_value(value))
         case _ if value is UNKNOWN:
             raise ValueError("an unknown value cannot be recorded")
+        case float() if not math.isfinite(value):
+            return {SIGNATURE: _FLOAT_SIGNATURE, "value": struct.pack(">d", value).hex()}
         case None | bool() | int() | float() | str():
             return value
         case _:
@@ -258,6 +265,8 @@ def _open(value: Value, crypter: Crypter | None) -> Value:
                 if crypter is None:
                     return Secret(value["ciphertext"])
                 return Secret(_open(json.loads(crypter.decrypt(value["ciphertext"])), crypter))
+            if value.get(SIGNATURE) == _FLOAT_SIGNATURE:
+                return struct.unpack(">d", bytes.fromhex(value["value"]))[0]
             if SIGNATURE in value:
                 from google.protobuf import json_format, struct_pb2
 

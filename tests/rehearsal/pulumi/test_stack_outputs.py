@@ -52,6 +52,13 @@ def test_stack_without_state_is_unknown(tmp_path: Path, name: str) -> None:
     assert outputs_of(tmp_path)(name) is None
 
 
+@pytest.mark.parametrize("name", ["dev", "shop/dev", "organization/shop/dev"])
+def test_stack_itself_has_no_outputs_before_its_first_update(tmp_path: Path, name: str) -> None:
+    assert outputs_of(tmp_path)(name) == {}
+    rehearse(tmp_path, "shop", "dev", {"url": "https://a"})
+    assert outputs_of(tmp_path)(name) == {"url": "https://a"}
+
+
 def test_state_without_a_root_stack_is_unknown(tmp_path: Path) -> None:
     rehearse(tmp_path, "shop", "prod", {"a": 1}, "random:index/randomPet:RandomPet")
     assert outputs_of(tmp_path)("prod") is None

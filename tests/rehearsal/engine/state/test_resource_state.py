@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields, replace
 from typing import Any
 
@@ -64,6 +65,19 @@ def test_every_field_is_restored_from_json() -> None:
     text = json.dumps(to_json(FULL, CRYPTER))
     assert "hidden" not in text
     assert from_json(json.loads(text), CRYPTER) == FULL
+
+
+@pytest.mark.parametrize(
+    ("value", "bits"),
+    [(math.inf, "7ff0000000000000"), (-math.inf, "fff0000000000000"), (math.nan, "7ff8000000000000")],
+)
+def test_infinite_numbers_are_recorded_by_their_bits(value: float, bits: str) -> None:
+    """As the CLI does: JSON has no such numbers."""
+    data = to_json(state("a", outputs={"n": [value], "s": Secret(value)}), CRYPTER)
+    assert data["outputs"]["n"][0]["value"] == bits
+    json.dumps(data, allow_nan=False)
+    restored = from_json(data, CRYPTER).outputs
+    assert repr(restored["n"][0]) == repr(restored["s"].element) == repr(value)
 
 
 def test_empty_fields_are_omitted() -> None:
