@@ -10,7 +10,15 @@ from typing import Any
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.events import PropertyChange
-from rehearsal.pulumi.properties import Change, Path, Properties, Secret, differences, parse_path
+from rehearsal.pulumi.properties import (
+    Change,
+    Path,
+    Properties,
+    Secret,
+    differences,
+    parse_path,
+    with_secrets_of,
+)
 
 _MISSING: Any = object()
 
@@ -21,11 +29,13 @@ def reset_ignored(
     """Return `inputs` with the old value at every path of `ignored`, and the paths that cannot be reset.
 
     A path through an element that only one side has cannot be reset: that element has the declared value.
-    Values that were secret stay secret. This is ``processIgnoreChanges`` of
-    ``pkg/resource/deploy/step_generator.go`` and ``PropertyPath.Reset`` of
-    ``sdk/go/common/resource/properties_path.go``. A path that cannot be parsed is skipped.
+    Values that were secret stay secret, and so does what the declaration calls secret, which the CLI leaves
+    in plaintext. This is ``processIgnoreChanges`` of ``pkg/resource/deploy/step_generator.go`` and
+    ``PropertyPath.Reset`` of ``sdk/go/common/resource/properties_path.go``. A path that cannot be parsed is
+    skipped.
     """
-    return _reset_paths(copy.deepcopy(inputs), old_inputs, ignored)
+    result, failed = _reset_paths(copy.deepcopy(inputs), old_inputs, ignored)
+    return with_secrets_of(result, inputs), failed
 
 
 def reset_ignored_of_component(

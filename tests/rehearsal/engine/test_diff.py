@@ -8,7 +8,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.diff import at, interpret, property_changes, reset_ignored, reset_ignored_of_component
-from rehearsal.pulumi.properties import Change, Secret
+from rehearsal.pulumi.properties import Change, Properties, Secret
 
 SOME = provider_pb2.DiffResponse.DIFF_SOME
 UNKNOWN = provider_pb2.DiffResponse.DIFF_UNKNOWN
@@ -162,3 +162,15 @@ def test_value_below_a_scalar_or_beyond_a_list_is_absent() -> None:
     assert [at(value, path) for path in (("a", "x"), ("b", 1), ("b", "x"), ("b", 0), ("c", "d"))] == [
         None, None, None, 1, 2,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        ({"a": Secret("new")}, {"a": Secret("old")}),
+        ({"a": Secret({"b": "new"})}, {"a": Secret("old")}),
+        ({"a": {"b": Secret("new")}}, {"a": "old"}),
+    ],
+)
+def test_reset_value_is_secret_where_the_declared_one_is(new: Properties, expected: Properties) -> None:
+    assert reset_ignored(new, {"a": "old"}, ["a"]) == (expected, [])

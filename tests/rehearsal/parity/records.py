@@ -19,7 +19,10 @@ def comparable(records: list[Record]) -> dict[str, Record]:
     names = {
         item["id"]: f"<{item['urn']}>" for item in records if item["type"].startswith("pulumi:providers:")
     }
-    return {item["urn"]: _comparable(item, names) for item in records}
+    # If a replaced component is not among the targets, the CLI keeps a second record of it, marked as to be
+    # deleted, although there is nothing to delete.
+    live = [item for item in records if item["custom"] or not item.get("delete")]
+    return {item["urn"]: _comparable(item, names) for item in live}
 
 
 def _comparable(record: Record, providers: dict[str, str]) -> Record:

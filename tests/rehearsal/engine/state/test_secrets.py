@@ -19,18 +19,21 @@ PROGRAMS = 10  # that share one stack
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(6))
 def test_state_of_random_programs_holds_no_secret_in_plaintext(tmp_path: Path, seed: int) -> None:
     case = Case.copy("policy-pack-required", tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  gcp:project: ours\n")
-    hidden = 0
+    hidden, public = 0, set[str]()
     for step in range(4):
         text = random_programs.source(seed, range(PROGRAMS), step)
+        # A resource that moves away from its protected record would fail the update.
+        text = text.replace("protect=True", "protect=False")
         (tmp_path / "__main__.py").write_text(text)
         result = case.update()
         assert result.ok, messages(result)
         secrets = set(re.findall(r'Output\.secret\("([^"]+)"\)', text))
-        plain = set(re.findall(r'"(v\d+-\d+-\d+)"', re.sub(r'Output\.secret\("[^"]+"\)', "", text)))
+        plain = public | set(re.findall(r'"(v\d+-\d+-\d+)"', re.sub(r'Output\.secret\("[^"]+"\)', "", text)))
+        public = plain  # an ignored or retained value may be that of an earlier step
         hidden += len(secrets - plain)
         state = case.state.read_text()
         assert {value for value in secrets - plain if f'"{value}"' in state} == set()
