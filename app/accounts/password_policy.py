@@ -24,6 +24,14 @@ _ROWS: Final = (
     "qwertzuiop",
     "azertyuiop",
 )
+_UNSHIFTED: Final = str.maketrans("!@#$%^&*()", "1234567890")  # of the US keyboard
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
+_MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+# Not in the list, which has no words this long or none of this kind.
+_WORDS: Final = ("administrator", "correcthorsebatterystaple", "iloveyouforever", *_MONTHS)
 _LEET: Final = str.maketrans("013457@$!", "oieastasi")
 _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)
@@ -34,7 +42,7 @@ _SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
 def _common() -> frozenset[str]:
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-    return frozenset(FREQUENCY_LISTS["passwords"])
+    return frozenset(FREQUENCY_LISTS["passwords"]) | frozenset(_WORDS)
 
 
 def violation(password: str, *obvious: str) -> str | None:
@@ -47,15 +55,17 @@ def violation(password: str, *obvious: str) -> str | None:
         return f"has fewer than {_MIN_DISTINCT} different characters"
     if _repeats(folded):
         return "repeats the same few characters"
-    if _is_row(folded):
+    if _is_row(folded) or _is_row(folded.translate(_UNSHIFTED)):
         return "is a sequence of the keyboard or of the alphabet"
     if _DATE.fullmatch(folded):
         return "is a date"
-    # Frequent modifications of a common password: digits and punctuation around it, digits in place of
-    # letters.
-    plain, bare = folded.translate(_LEET), _EDGES.sub("", folded)
-    for form in (folded, plain, bare, _EDGES.sub("", plain), bare.translate(_LEET)):
-        if form in _common():
+    # Frequent modifications of a common password: digits and punctuation around or in it, digits in place of
+    # letters, repetition.
+    squeezed = _PUNCTUATION.sub("", folded)
+    for spelling in (folded, squeezed):
+        plain, bare = spelling.translate(_LEET), _EDGES.sub("", spelling)
+        forms = (spelling, plain, bare, _EDGES.sub("", plain), bare.translate(_LEET))
+        if any(form in _common() or _half(form) in _common() for form in forms):
             return "is one of the most common passwords, or one of them with a few characters around it"
     rest = folded
     for each in (*obvious, *_SERVICE):
@@ -70,6 +80,12 @@ def violation(password: str, *obvious: str) -> str | None:
 def _repeats(text: str) -> bool:
     """Whether the text is one short sequence repeated; the last repetition may be incomplete."""
     return any(text == (text[:size] * len(text))[: len(text)] for size in range(1, len(text) // 2 + 1))
+
+
+def _half(text: str) -> str:
+    """Return the text once if it is a text written twice; else the text itself."""
+    half = text[: len(text) // 2]
+    return half if half * 2 == text else text
 
 
 def _is_row(text: str) -> bool:
