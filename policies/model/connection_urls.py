@@ -112,9 +112,10 @@ _OF_PAGES: Final = frozenset(
     {"verify", "secure", "security", "encrypt", "encryption", "encrypted", "insecure"}
 )
 _PAGES: Final = frozenset({"http", "https", "ws", "wss"})
-# Clients of MySQL for which the value of this option is the name of a configuration or of a profile
-# (github.com/go-sql-driver/mysql, "tls"; mysql2 of Node.js, "ssl").
-_PROFILES: Final = {"mysql": ("tls", "ssl"), "mariadb": ("tls", "ssl")}
+# Clients of MySQL for which ``tls`` may be the name of a registered configuration
+# (github.com/go-sql-driver/mysql), and the only profile that mysql2 of Node.js has for ``ssl``.
+_MYSQL: Final = frozenset({"mysql", "mariadb"})
+_PROFILE: Final = ("ssl", "amazon rds")
 # Clients that fall back to plain text although a certificate is named.
 _LIBPQ: Final = frozenset({"postgres", "postgresql", "cockroach", "cockroachdb"})
 
@@ -134,7 +135,8 @@ def _disables(scheme: str, key: str, value: str) -> bool:
 def _enables(scheme: str, key: str, value: str) -> bool:
     """Whether an option makes the client of a scheme use TLS."""
     if key in _TLS_OPTIONS:
-        return value in _YES or value in _REQUIRED or key in _PROFILES.get(scheme, ())
+        named = scheme in _MYSQL and (key == "tls" or (key, value) == _PROFILE)
+        return named or value in _YES or value in _REQUIRED
     if key in _NAMED_OPTIONS:
         return scheme not in _LIBPQ
     # libpq verifies the certificate if the root is the system's.

@@ -308,15 +308,16 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
     tags=("SOC2:A1.2", "KUB6"),
 )
 def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
-    budgeted: set[Key] = set()
-    for budget in _budgets(stack):
+    budgeted: dict[Key, str] = {}
+    for at, budget in enumerate(_budgets(stack)):
         spec = budget.item.node["spec"]
+        # Files of a folder may declare variants of one budget.
+        own = (budget.item.source and budget.item.name) or str(at)
         for item, _count in budget.selected:
-            if key_of(item) in budgeted and item.namespace != "?":
+            if budgeted.setdefault(key_of(item), own) != own and item.namespace != "?":
                 yield spec["selector"].finding(
                     f"{item.label} matches two PodDisruptionBudgets; the eviction API rejects that"
                 )
-            budgeted.add(key_of(item))
         minimum, maximum = spec["minAvailable"], spec["maxUnavailable"]
         if maximum.is_one_of(0, 0.0, "0", "0%"):
             yield maximum.finding(f"{maximum.shown} allows no disruption{_of(budget)}")

@@ -139,12 +139,19 @@ def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         if item.kind == "Ingress":
             annotations = item.node.at("metadata", "annotations")
-            if not _tls_by_annotation(annotations):
+            if annotations[_MERGEABLE].is_one_of("minion"):
+                item.node.at("spec", "tls").mark_unevaluated(
+                    "is not proven: the master of its host terminates TLS"
+                )
+            elif not _tls_by_annotation(annotations):
                 yield from _hosts_without_tls(item.node["spec"])
                 yield from _alb_without_https(item.node["spec"], annotations)
             yield from _plain_http(item.node["spec"], annotations)
 
 
+# Mergeable Ingresses of the NGINX Ingress Controller: minions have paths of a host, and their master has its
+# certificate.
+_MERGEABLE: Final = "nginx.org/mergeable-ingress-type"
 # Annotations that name a certificate, or pass TLS through to the pods, for controllers that need no spec.tls.
 _CERTIFICATES: Final = frozenset(
     {

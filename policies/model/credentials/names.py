@@ -26,12 +26,14 @@ _NAME: Final = re.compile(
     r"|UNSEAL|VAULT|WEBHOOK|WIREGUARD)_?KEYS)$",
     re.IGNORECASE,
 )
-# Numbers and units of text, which are also called tokens.
+# Numbers and units of text, which are also called tokens, and the directive server_tokens of nginx.
 _COUNTED: Final = re.compile(
-    r"(?:^|_)(?:MAX|MIN|NUM|NUMBER_OF|TOTAL|NEW|INPUT|OUTPUT|PROMPT|COMPLETION|CONTEXT|STOP|SPECIAL|USED|CACHED"
+    r"(?:^|_)(?:SERVER|MAX|MIN|NUM|NUMBER_OF|TOTAL|NEW|INPUT|OUTPUT|PROMPT|COMPLETION|CONTEXT|STOP|SPECIAL|USED|CACHED"
     r"|REASONING|BUDGET|CHUNK|BATCHED|PER_\w+)_TOKENS$",
     re.IGNORECASE,
 )
+# Namespace and name of an object that contains the secret.
+_OBJECT: Final = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}")
 _NUMBER: Final = re.compile(r"\s*[0-9][0-9_.,kKmM]*\s*")
 # Names whose values hold a credential only in one of the forms below.
 _AUTHORIZATION: Final = re.compile(
@@ -104,7 +106,8 @@ def sets_secret(name: str, value: str) -> bool:
     if names_secret(name):
         counted = name.upper().endswith("TOKENS") and _NUMBER.fullmatch(value)
         placeholder = value == name and value.isupper()
-        return not (counted or placeholder or is_reference(value))
+        named = name.upper().endswith("SECRET") and _OBJECT.fullmatch(value)
+        return not (counted or placeholder or named or is_reference(value))
     return sets_authorization(name, value)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from rehearsal.policy.manifest_check import check
 from tests.support.manifests import manifest, outcome, workload
 
 SELECTOR = "selector: {matchLabels: {app: a}}"
@@ -78,6 +81,16 @@ BUDGETS = {
 def test_budget_result_equals_that_of_the_disruption_controller(name: str) -> None:
     text, expected = BUDGETS[name]
     assert outcome(text, "pdb-allows-disruption").result == expected
+
+
+def test_variants_of_a_budget_in_several_files_are_one_budget(tmp_path: Path) -> None:
+    text = workload(replicas=3) + _budget("maxUnavailable: 1")
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(text)
+    assert check([str(tmp_path)], only=("pdb-allows-disruption",)).remarks == ()
+    (tmp_path / "c.yaml").write_text(_budget("maxUnavailable: 1", name="b2"))
+    [found] = check([str(tmp_path)], only=("pdb-allows-disruption",)).remarks
+    assert "matches two PodDisruptionBudgets" in found.message
 
 
 def _hpa(metrics: str = "") -> str:

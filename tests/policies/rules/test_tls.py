@@ -49,6 +49,8 @@ INGRESSES = {
     "default backend, TLS for all": (_ingress(tls="[{secretName: s}]", default=True), "clean"),
     **{f"redirect {value}": (_nginx(value), "found") for value in ("false", "False", "FALSE", "f", "0")},
     "redirect true": (_nginx("true"), "clean"),
+    "minion": (_ingress("nginx.org/mergeable-ingress-type: minion", tls=""), "unproven"),
+    "master": (_ingress("nginx.org/mergeable-ingress-type: master", tls=""), "found"),
     "both ports": (_ingress(BOTH_PORTS, tls=""), "found"),
     "both ports, action that redirects": (_ingress(f"{BOTH_PORTS}, {ACTION}", tls=""), "clean"),
     **{

@@ -79,6 +79,8 @@ def test_headers_pairs_and_lists_of_credentials(name: str, value: str) -> None:
         ("AUTHORIZATION", "RBAC"),
         ("AUTH_HEADER", "X-Auth"),
         ("MAX_TOKENS", "131072"),
+        ("server-tokens", "build"),
+        ("basic-auth-secret", "monitoring/basic-auth"),
         ("TOKENS", "131072"),
         ("completionTokens", "a"),
         ("IMAGE_PULL_SECRETS", "registry"),
