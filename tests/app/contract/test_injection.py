@@ -95,6 +95,6 @@ def test_query_parameters_reject_operators(
 
 
 def test_text_that_resembles_an_operator_is_stored_as_text(ada: Person) -> None:
-    prompt = '{"$where": "sleep(1000)"} $ne \x00 ..'
+    prompt = '{"$where": "sleep(1000)"} $ne ..'
     content = ada.create(prompt)
     assert ada.finished(content["id"])["prompt"] == prompt
