@@ -21,6 +21,7 @@ Decrypter = Callable[[str], str | None]
 
 _NOT_ENCRYPTED: Final = "it must be encrypted in the stack file, because Pulumi.yaml declares it secret"
 _TYPES: Final = ("string", "integer", "boolean", "array", "object")
+_KEYS: Final = ("type", "items", "description", "secret", "default", "value")  # of a declaration
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _declaration_problems(spec: Any, *, own: bool) -> list[str]:
         key = "default" if own else "value"
         return [f"{kind_of(spec)} needs the long form, {{{key}: {spec}}}"]
     kind, value, default = spec.get("type"), spec.get("value"), spec.get("default")
-    found = []
+    found = [f"{key} is unknown; the keys are {', '.join(_KEYS)}" for key in spec if key not in _KEYS]
     if value is not None and default is not None:
         found.append("it has both a default and a value; keep one")
     if kind is not None and kind not in _TYPES:
@@ -119,7 +120,11 @@ def _declaration_problems(spec: Any, *, own: bool) -> list[str]:
     if own:
         if kind == "array" and not isinstance(spec.get("items"), dict):
             found.append("an array declares the type of its items under `items`")
-        elif kind is not None and default is not None and not _has_type(kind, spec.get("items"), default):
+        elif (
+            kind is not None
+            and default is not None
+            and not _has_type(kind, spec.get("items"), default, declared=True)
+        ):
             found.append(f"its default is not of the type {_type_name(spec)}")
         return found
     if kind is not None:
@@ -146,11 +151,12 @@ def _type_name(spec: Mapping[str, Any]) -> str:
     return f"array<{_type_name(items)}>" if isinstance(items, dict) else str(spec.get("type"))
 
 
-def _has_type(kind: str, items: Any, value: Any) -> bool:
+def _has_type(kind: str, items: Any, value: Any, *, declared: bool = False) -> bool:
+    """Return whether `value` has the type; one that Pulumi.yaml has `declared` is not taken as text."""
     match kind:
         case "string":
             # Values of a stack file are text, whatever their YAML type.
-            return isinstance(value, (str, int, float, bool))
+            return isinstance(value, str if declared else (str, int, float, bool))
         case "integer":
             try:
                 return not isinstance(value, bool) and int(value) == float(value)
@@ -162,7 +168,8 @@ def _has_type(kind: str, items: Any, value: Any) -> bool:
             if not isinstance(value, list):
                 return False
             inner = items if isinstance(items, dict) else {}
-            return all(_has_type(str(inner.get("type")), inner.get("items"), item) for item in value)
+            kind, items = str(inner.get("type")), inner.get("items")
+            return all(_has_type(kind, items, item, declared=declared) for item in value)
         case "object":
             return isinstance(value, dict)
         case _:

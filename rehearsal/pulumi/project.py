@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from rehearsal.pulumi.config import merged as merge_config
 from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 
 STATE_FOLDER: Final = ".rehearsal"
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # names of a project file
 # Configuration of kingdom itself. The program receives `machine`, as from the Pulumi CLI: the port of the
 # edge is part of every URL.
@@ -82,6 +84,12 @@ class Project:
             stacks, config = config, dict[str, Any]()
         if not isinstance(name, str) or not name:
             problems.append("name: must be the project's name")
+        elif not _NAME.fullmatch(name):
+            problems.append("name: may only have letters, digits, hyphens, underscores and periods")
+        runtime = data.get("runtime")
+        language = runtime.get("name") if isinstance(runtime, dict) else runtime
+        if language not in (None, "python"):
+            problems.append(f"runtime: kingdom runs Python programs, not {language!r}")
         if not isinstance(config, dict):
             problems.append(f"config: must be a mapping, not {kind_of(config)}")
         program = root / str(main)
@@ -128,7 +136,7 @@ class Project:
             )
         else:
             data = dict[str, Any]()
-        config = data.get("config") or {}
+        config = data["config"] if data.get("config") is not None else dict[str, Any]()
         if not isinstance(config, dict):
             raise InputError(f"{path}: config must be a mapping, not {kind_of(config)}")
         config = dict(config)

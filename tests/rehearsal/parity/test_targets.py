@@ -83,7 +83,6 @@ CASES = {
     "replace-unknown": Case(("--replace", f"{PET}::nothing")),
     "target-replace": Case(("--target-replace", f"{BUCKET}::b")),
     "renamed": Case(("--target", f"{PET}::a"), after=RENAMED),
-    "renamed-target": Case(("--target", f"{BOX}::crate"), after=RENAMED),
     "destroy": Case(("--target", f"{BUCKET}::b"), "destroy"),
     "destroy-with-dependents": Case(("--target", f"{PET}::a"), "destroy"),
     "destroy-and-dependents": Case(("--target", f"{BOX}::box", "--target-dependents"), "destroy"),

@@ -132,3 +132,22 @@ def test_short_form_of_a_declaration_is_what_the_cli_accepts(spec: object, probl
 def test_setting_of_a_provider_without_text_in_short_form_needs_a_value() -> None:
     _, problems = merged({}, {"gcp:scale": 1.5}, "t", lambda text: text)
     assert problems == ["Pulumi.yaml: config.gcp:scale: 1.5 needs the long form, {value: 1.5}"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        ({"type": "string", "default": 5}, "its default is not of the type string"),
+        (
+            {"type": "array", "items": {"type": "string"}, "default": [1]},
+            "its default is not of the type array<string>",
+        ),
+        ({"type": "object", "properties": {}, "default": {}}, "properties is unknown; the keys are type,"),
+        ({"type": "string", "default": "5"}, ""),
+        ({"type": "integer", "default": "5", "secret": False, "description": "d"}, ""),
+    ],
+)
+def test_declaration_is_checked_as_by_the_cli(spec: object, problem: str) -> None:
+    _, problems = merged({}, {"a": spec}, "t", lambda text: text)
+    assert len(problems) == bool(problem)
+    assert problem in "".join(problems)

@@ -111,6 +111,12 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
         ),
         ("name: a\nmain: infra\nconfig: [b]\n", ["config: must be a mapping, not a list"]),
         (
+            "name: a b\nmain: infra\n",
+            ["name: may only have letters, digits, hyphens, underscores and periods"],
+        ),
+        ("name: a\nmain: infra\nruntime: nodejs\n", ["runtime: kingdom runs Python programs, not 'nodejs'"]),
+        ("name: a\nmain: infra\nruntime: {name: go}\n", ["runtime: kingdom runs Python programs, not 'go'"]),
+        (
             "name: a\nmain: infra\nconfig: stacks\nstackConfigDir: stacks\n",
             ["config: it names a folder, and so does stackConfigDir; keep the latter"],
         ),
@@ -216,6 +222,7 @@ def test_stack_without_a_file_is_known_by_its_state_or_where_no_stack_has_a_file
     ("text", "message"),
     [
         ("config: [a]\n", "config must be a mapping, not a list"),
+        ("config: []\n", "config must be a mapping, not a list"),
         ("config: {rehearsal:machine: on}\n", "config.rehearsal:machine must be a mapping, not 'on'"),
         ("- a\n", "must hold a mapping, not a list"),
     ],
