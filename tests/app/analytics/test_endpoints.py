@@ -109,6 +109,7 @@ def test_platform_summaries_require_the_analyst_role(ada: Person, analyst: Perso
         assert analyst.client.get(f"/v1/analytics/{path}").status_code == 200
 
 
+@pytest.mark.slow
 def test_summary_counts_events_of_all_accounts(ada: Person, eve: Person, analyst: Person) -> None:
     def shared() -> tuple[int, int]:
         response = analyst.client.get("/v1/analytics/summary", params={"days": 1}).json()
