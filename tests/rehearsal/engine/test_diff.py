@@ -174,3 +174,9 @@ def test_value_below_a_scalar_or_beyond_a_list_is_absent() -> None:
 )
 def test_reset_value_is_secret_where_the_declared_one_is(new: Properties, expected: Properties) -> None:
     assert reset_ignored(new, {"a": "old"}, ["a"]) == (expected, [])
+
+
+def test_provider_may_report_a_change_of_equal_inputs() -> None:
+    diff = interpret(detailed([], a=KIND.UPDATE), {"a": 1}, {"a": 1})
+    assert [(change.path, change.kind) for change in diff.changes] == [(("a",), Change.UPDATE)]
+    assert interpret(detailed(["a"]), {"a": 1}, {"a": 1}).replace

@@ -124,8 +124,12 @@ def test_an_existing_resource_is_imported_and_not_replaced_while_imported(stack:
     assert ops(result) == {"b": Op.IMPORT}
     assert not cloud.order("Create")
     assert stack.record("b").id == "one"
-    result = stack.update('Thing("b", ResourceOptions(import_="one"), name="one", fixed=2)\n')
+    changed = 'Thing("b", ResourceOptions(import_="one"), name="one", fixed=2)\n'
+    preview, result = stack.preview(changed), stack.update(changed)
+    assert (preview.ok, result.ok) == (True, False)
+    assert "may not be replaced: fixed" in messages(preview)[0]
     assert "may not be replaced: fixed" in messages(result)[0]
+    assert not cloud.calls("Create", "Delete")
     assert stack.record("b").id == "one"
 
 

@@ -136,6 +136,14 @@ def test_read_of_another_resource_replaces_the_managed_one(stack: Stack, cloud: 
     assert stack.record("a").external
 
 
+def test_read_that_replaces_a_managed_resource_replaces_what_is_replaced_with_it(stack: Stack) -> None:
+    declared = 'Thing("b", name="other")\na = Thing("a", {})\nThing("c", ResourceOptions(replace_with=[a]))\n'
+    stack.up(declared.format('name="one"'))
+    result = stack.up(declared.format('ResourceOptions(id="other")'))
+    assert ops(result) == {"a": Op.REPLACE, "c": Op.REPLACE}
+    assert not stack.up().changed
+
+
 def test_resource_that_is_read_follows_its_renamed_component(stack: Stack) -> None:
     source = """
         Thing("b", name="other")
@@ -157,3 +165,12 @@ def test_a_mandatory_violation_prevents_the_step(stack: Stack, cloud: Cloud, lev
     assert ops(stack.preview('Thing("a")\n')) == {"a": Op.CREATE}, "a preview shows the rest of the plan"
     assert stack.update().ok is not mandatory
     assert cloud.names() == (set() if mandatory else {"a"})
+
+
+def test_import_of_the_id_that_a_resource_has_is_no_change(stack: Stack, cloud: Cloud) -> None:
+    stack.up('Thing("a", value=1)\n')
+    id_ = stack.record("a").id
+    result = stack.up(f'Thing("a", ResourceOptions(import_="{id_}"), value=1)\n')
+    assert ops(result) == {}
+    assert cloud.calls("Create", "Delete", "Read") == []
+    assert stack.record("a").id == id_

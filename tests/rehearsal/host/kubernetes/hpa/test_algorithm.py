@@ -236,6 +236,24 @@ def test_unreadable_scale_is_a_condition() -> None:
     assert condition(state, "AbleToScale") == ("False", "FailedGetScale")
 
 
+def test_lower_or_equal_proposal_of_a_later_metric_does_not_count() -> None:
+    given = spec(CPU, QUEUE, low=0)
+    found = reconcile(given, AutoscalerState(), observed(1, cpu(1, 50), ExternalReadings([0])), 0.0)
+    assert (found.desired, found.proposals) == (1, [1, 0])
+    found = reconcile(given, AutoscalerState(), observed(4, cpu(4, 75), ExternalReadings([60_000])), 0.0)
+    assert found.proposals == [6, 6]
+    assert found.reason.startswith("cpu resource utilization")
+
+
+@pytest.mark.parametrize(("low", "disabled"), [(0, True), (1, False), (2, False)])
+def test_resource_metric_scales_from_zero_only_with_a_minimum(low: int, disabled: bool) -> None:
+    behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    state = AutoscalerState()
+    reconcile(spec(QUEUE, low=0, behavior=behavior), state, observed(2, ExternalReadings([0])), 0.0)
+    reconcile(spec(CPU, low=low), state, observed(0, UnavailableMetric("no pods")), 15.0)
+    assert (condition(state, "ScalingActive") == ("False", "ScalingDisabled")) is disabled
+
+
 def test_last_replica_is_removed_by_a_shared_metric() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     state = AutoscalerState()

@@ -154,6 +154,14 @@ async def test_pods_custom_metric_without_a_source_is_unavailable(tmp_path: Path
     assert conditions["ScalingActive"] == "False"
 
 
+async def test_counters_of_deleted_pods_are_dropped(tmp_path: Path) -> None:
+    found = controller(tmp_path, DEPLOYMENT, pods=(FakePod(None, record("api-0")),))
+    counters: Any = {"api-0": object(), "deleted": object()}
+    found._counters = counters
+    found._forget(set())
+    assert list(found._counters) == ["api-0"]
+
+
 API = {"metadata": {"labels": {"app": "api"}}}
 
 

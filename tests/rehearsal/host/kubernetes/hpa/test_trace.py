@@ -132,6 +132,7 @@ def test_second_autoscaler_of_the_pods_counts_from_the_second_step() -> None:
         step(readings=readings),
     )
     assert replicas(trace_of(metric, first, second, third | {"ambiguous": True})) == [3, 3, 1]
+    assert replicas(trace_of(metric, first, second | {"ambiguous": True})) == [3, 1]
 
 
 def test_flags_of_the_controller_are_those_of_the_trace() -> None:
