@@ -31,7 +31,8 @@ def step_of(seconds: float, interval: float) -> float:
 def panels(source: Source, signals: Signals, tab: str, end: float, seconds: float) -> dict[str, Any]:
     """Return the panels of a tab over the `seconds` before `end`. Raises SourceError."""
     step = step_of(seconds, signals.detection.scrape_seconds)
-    end = math.floor(end / step) * step
+    # The step that is not complete yet counts: of seven days, it is up to 42 minutes long.
+    end = math.ceil(end / step) * step
     start = end - seconds
     moments = [start + step * index for index in range(round(seconds / step) + 1)]
     found = []

@@ -18,6 +18,7 @@ from scipy.stats import norm
 from app.monitoring.signals import Signals
 from app.monitoring.source import TimeSeries
 from app.telemetry.http_metrics import BOUNDS
+from rehearsal.monitoring.store import Recording
 
 STEP_SECONDS: Final = 15.0
 DEPLOYMENTS: Final = (0.0, 3 * 3600.0, 6.5 * 3600.0)
@@ -46,6 +47,7 @@ class HealthyRun:
     seed: int
     hours: float = 10.0
     now: float = 0.0
+    store: Recording = field(default_factory=lambda: Recording(None))
     _lines: dict[str, list[tuple[dict[str, str], Array]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -147,13 +149,16 @@ class HealthyRun:
             self._add("process-age", dict.fromkeys(_ROLES, self._age))
 
     def _memory(self) -> Array:
-        """The largest pod: it rises after each start, more or less quickly, and levels off."""
+        """The largest pod: it rises after each start, more or less quickly, and levels off.
+
+        Measured on this platform: api from 132 to 155 MiB in 16 minutes, worker from 147 to 164 MiB in four.
+        """
         level, steps = self._chance.uniform(95, 140), np.zeros(self._count)
         found = np.zeros(self._count)
         starts = [int(at / STEP_SECONDS) for at in DEPLOYMENTS]
         for first, last in zip(starts, [*starts[1:], self._count], strict=True):
-            settle = 60 * float(np.exp(self._chance.uniform(np.log(2), np.log(40))))
-            risen = 1 - self._chance.uniform(0.2, 0.4) * np.exp(-self._age[first:last] / settle)
+            settle = 60 * float(np.exp(self._chance.uniform(np.log(2), np.log(25))))
+            risen = 1 - self._chance.uniform(0.08, 0.3) * np.exp(-self._age[first:last] / settle)
             found[first:last] = level * self._chance.uniform(0.97, 1.03) * risen
             # The heap of a process grows in steps, of which some do not shrink again.
             grown = self._chance.random(last - first) < STEP_SECONDS / 7200

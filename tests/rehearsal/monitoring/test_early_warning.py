@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.monitoring.findings import findings
+import pytest
+
+from app.monitoring.findings import Finding, findings
+from app.monitoring.trends import Change
 from rehearsal.monitoring.early_warning import EarlyWarning, happenings
 from rehearsal.monitoring.platform import ScrapeTarget
 from rehearsal.monitoring.store import Event
@@ -22,14 +25,39 @@ def test_a_leak_is_found_once_with_the_deployment_at_its_onset() -> None:
         at = start + 15 * index
         value = 40 + max(0, index - 120) * 0.2 + index % 3 / 10
         recorder.store.add_results(at, {(memory, ()): value})
+    between = made_up.signals.detection.examine_seconds + 1
     warnings.update(at, {memory: {(): value}})
+    assert warnings.findings == []  # the first examination that finds it
+    warnings.update(at + between, {memory: {(): value}})
     (finding,) = warnings.findings
     assert abs(finding.change.onset - (start + 1800)) <= 180
     assert [mover.title for mover in finding.movers] == ["api: new revision"]
-    warnings.update(at + made_up.signals.detection.examine_seconds + 1, {memory: {(): value}})
+    warnings.update(at + 2 * between, {memory: {(): value}})
     events = [event for event in recorder.store.events(0, at + 10_000) if event.kind == "finding"]
     assert len(events) == 1
     assert len(happenings(recorder.store, at, 3600.0)) == 1
+
+
+def test_a_finding_of_one_examination_is_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = MadeUp()
+    recorder = made_up.recorder()
+    warnings = EarlyWarning(recorder)
+    change = Change("shift", 0.0, 1.0, 2.0, 0.0)
+    once, other = (Finding(name, name, "", "s", change, 3600.0) for name in ("once", "other"))
+    examinations = iter([[once], [other], [other], [once], [], [other]])
+
+    def examined(*_: object) -> list[Finding]:
+        return next(examinations)
+
+    monkeypatch.setattr("rehearsal.monitoring.early_warning.findings", examined)
+    reported = []
+    for index in range(6):
+        warnings.update(1000.0 * (index + 1), {"": {}})
+        reported.append([finding.signal for finding in warnings.findings])
+    assert reported == [[], [], ["other"], [], [], []]
+    assert [event.title for event in recorder.store.events(0, 10_000) if event.kind == "finding"] == [
+        other.text
+    ]
 
 
 def test_bad_input_is_no_finding() -> None:
