@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from rehearsal.engine.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.callbacks.client import Callbacks
 from rehearsal.engine.callbacks.hooks import Hooks
 from rehearsal.engine.callbacks.transforms import Transforms
@@ -17,6 +16,7 @@ from rehearsal.engine.event_recorder import EventRecorder
 from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Severity, Step
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.policy_checks import PolicyChecks
+from rehearsal.engine.providers.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.providers.builtin import PACKAGE, BuiltinProvider
 from rehearsal.engine.providers.registry import ProviderFactory, ProviderRegistry
 from rehearsal.engine.state.journal import Journal

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rehearsal.engine.autonaming import Autonaming
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, Silent, Step
 from rehearsal.engine.policy_checks import Pack, PolicyChecks
 from rehearsal.engine.program.monitor import Engine, Monitor
+from rehearsal.engine.providers.autonaming import Autonaming
 from rehearsal.engine.providers.registry import ProviderFactory
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from rehearsal.engine.autonaming import KEY, Autonaming
+from rehearsal.engine.providers.autonaming import KEY, Autonaming
 from rehearsal.errors import InputError
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud
