@@ -157,7 +157,6 @@ def down(
     target: TargetOption = None,
     target_dependents: TargetDependentsOption = False,
     exclude: ExcludeOption = None,
-    exclude_dependents: ExcludeDependentsOption = False,
     exclude_protected: Annotated[
         bool,
         typer.Option(
@@ -179,7 +178,6 @@ def down(
         target=target,
         target_dependents=target_dependents,
         exclude=exclude,
-        exclude_dependents=exclude_dependents,
     )
     session = session_of(stack)
     began = time.monotonic()

@@ -87,7 +87,6 @@ CASES = {
     "destroy-with-dependents": Case(("--target", f"{PET}::a"), "destroy"),
     "destroy-and-dependents": Case(("--target", f"{BOX}::box", "--target-dependents"), "destroy"),
     "destroy-exclude": Case(("--exclude", f"{BUCKET}::b"), "destroy"),
-    "destroy-exclude-dependents": Case(("--exclude", f"{PET}::a", "--exclude-dependents"), "destroy"),
     "destroy-unknown": Case(("--target", f"{PET}::nothing"), "destroy"),
     "refresh": Case(("--target", f"{PET}::a"), "refresh"),
 }
