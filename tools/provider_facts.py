@@ -174,6 +174,9 @@ def add_rule(facts: dict[str, Any], path: str, rule: str) -> bool:
     if rule in _FORMAT_OF:
         facts["format"] = _FORMAT_OF[rule]
         return True
+    if rule.startswith("must have a configuration value"):  # `IsRequired`, of blocks
+        facts["required"] = True
+        return True
     if rule in _TRUE:
         facts["enum"] = ["true"]
         return True

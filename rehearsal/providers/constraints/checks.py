@@ -96,12 +96,17 @@ def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
         if attribute.facts.get("read_only"):
             yield problem(below, "cannot be set: the provider assigns its value")
             continue
-        if value == [] and attribute.facts.get("required") and attribute.children and not attribute.framework:
+        if value == [] and attribute.facts.get("required") and _is_block(attribute):
             yield problem(below, "missing required property: at least one item")  # an argument needs a block
             continue
         yield from _references(attribute, value, scopes, below)
         yield from _groups(attribute, scopes, path, name)
         yield from _value(attribute, value, scopes, below)
+
+
+def _is_block(attribute: Attribute) -> bool:
+    """Whether a list or set consists of blocks; the plugin framework has attributes with objects too."""
+    return bool(attribute.children) and (not attribute.framework or attribute.facts["type"].endswith("Block"))
 
 
 def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:

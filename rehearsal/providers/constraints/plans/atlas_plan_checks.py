@@ -74,6 +74,23 @@ def _effective_fields(inputs: Mapping[str, Any]) -> Found:
                 return
 
 
+def _update_only(inputs: Mapping[str, Any]) -> Found:
+    """Check a setting that the plan of a new cluster must not have."""
+    if inputs.get("acceptDataRisksAndForceReplicaSetReconfig") not in (None, UNKNOWN):
+        yield ("acceptDataRisksAndForceReplicaSetReconfig",), "may be set in an update only"
+
+
+def _expiration(inputs: Mapping[str, Any]) -> Found:
+    """`RequestOnlyRequiredOnCreate`."""
+    if inputs.get("secretExpiresAfterHours") is None:
+        yield ("secretExpiresAfterHours",), "required for a new secret"
+
+
+CHECKS_OF_NEW: Final[Mapping[str, tuple[Check, ...]]] = {
+    "mongodbatlas:index/projectServiceAccountSecret:ProjectServiceAccountSecret": (_expiration,),
+    "mongodbatlas:index/serviceAccountSecret:ServiceAccountSecret": (_expiration,),
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": (_update_only,),
+}
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": (_effective_fields,),
     "mongodbatlas:index/alertConfiguration:AlertConfiguration": (_alert_interval,),

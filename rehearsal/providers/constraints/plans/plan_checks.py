@@ -34,7 +34,7 @@ def refused_plans(
     for check in (
         *_CHECKS.get(token, ()),
         *atlas_plan_checks.CHECKS.get(token, ()),
-        *(() if old else _CHECKS_OF_NEW.get(token, ())),
+        *(() if old else (*_CHECKS_OF_NEW.get(token, ()), *atlas_plan_checks.CHECKS_OF_NEW.get(token, ()))),
     ):
         for path, reason in check(new):
             yield problem(path, f"{reason} ({provider} refuses this plan)")

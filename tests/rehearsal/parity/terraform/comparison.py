@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rehearsal.providers.constraints.names import MappedType, mapped_type
+from rehearsal.providers.constraints.names import Attribute, MappedType, mapped_type, object_in
+from rehearsal.providers.schema import ObjectType, resource_type
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.rehearsal.parity.terraform.plugin import Finding, TerraformProvider
 from tests.rehearsal.parity.terraform.values import Block, UnmappedError, empty, terraform_config
@@ -56,11 +57,16 @@ class Comparison:
         return mapped is not None and mapped.resource.name in self.provider.schemas
 
     def config(self, token: str, inputs: Mapping[str, Any]) -> tuple[MappedType, Block, dict[str, Any]]:
-        """Return the Terraform configuration of a resource. Raises UnmappedError."""
-        mapped = mapped_type(token)
+        """Return the Terraform configuration of a resource. Raises UnmappedError.
+
+        It lacks properties that the SDK declares and the facts lack: they are newer than the provider.
+        """
+        mapped, declared = mapped_type(token), resource_type(token)
         assert mapped is not None
+        assert declared is not None
         block = self.provider.block(mapped.resource.name)
-        return mapped, block, terraform_config(block, mapped, inputs)
+        known = without_newer(declared.inputs, mapped.attributes, inputs)
+        return mapped, block, terraform_config(block, mapped, known)
 
     def refusals(self, token: str, inputs: Mapping[str, Any]) -> list[Finding]:
         """Return the errors of the provider for a new resource, from its validation or its plan."""
@@ -136,6 +142,22 @@ class Comparison:
             value = planned.state.get(attribute.path)
             if config.get(attribute.path) is None and default is not None and not _same(default, value):
                 yield Difference(token, attribute.path, f"default {default!r}", f"plans {value!r}")
+
+
+def without_newer(declared: ObjectType, attributes: Mapping[str, Attribute], values: Any) -> Any:
+    """`values` without properties, at any depth, that the SDK declares and the facts do not have."""
+    if isinstance(values, list):
+        return [without_newer(declared, attributes, item) for item in values]
+    if not isinstance(values, Mapping):
+        return values
+    found = dict[str, Any]()
+    for name, value in values.items():
+        field, attribute = declared.fields.get(name), attributes.get(name)
+        if field is not None and attribute is None:
+            continue
+        inner = object_in(field.type) if field and attribute and attribute.children else None
+        found[name] = without_newer(inner, attribute.children, value) if inner and attribute else value
+    return found
 
 
 def settled(block: Block, state: Any) -> Any:

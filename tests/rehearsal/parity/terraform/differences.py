@@ -10,6 +10,14 @@ ACCEPTED: Final[dict[tuple[str, str], str]] = {
         "gcp:secretmanager/secret:Secret",
         "secretId: absent",
     ): "the SDK is newer than the compared provider, and declares the property as optional",
+    (
+        "mongodbatlas:index/maintenanceWindow:MaintenanceWindow",
+        "dayOfWeek: absent",
+    ): "the SDK is newer than the compared provider, and declares the property as optional",
+    (
+        "mongodbatlas:index/maintenanceWindow:MaintenanceWindow",
+        "hourOfDay: absent",
+    ): "the SDK is newer than the compared provider, and declares the property as optional",
 }
 
 # Types that the provider changes again after it applied them to the loopback API, with the reason.

@@ -11,6 +11,8 @@ from rehearsal.pulumi.properties import UNKNOWN, Secret
 
 CLUSTER = "mongodbatlas:index/advancedCluster:AdvancedCluster"
 ALERT = "mongodbatlas:index/alertConfiguration:AlertConfiguration"
+FORCED = "acceptDataRisksAndForceReplicaSetReconfig"
+SECRET = "mongodbatlas:index/serviceAccountSecret:ServiceAccountSecret"
 ENCRYPTION = "mongodbatlas:index/encryptionAtRest:EncryptionAtRest"
 LOGS = "mongodbatlas:index/logIntegration:LogIntegration"
 FAILOVER = "mongodbatlas:index/streamConnectionFailover:StreamConnectionFailover"
@@ -25,9 +27,16 @@ def cluster(provider: Any) -> dict[str, Any]:
     return {"useEffectiveFields": True, "replicationSpecs": [{"regionConfigs": [{"providerName": provider}]}]}
 
 
+def test_setting_of_an_update_and_a_stored_secret_are_refused_for_new_resources_only() -> None:
+    assert not list(refused_plans(CLUSTER, {FORCED: "2026-01-01T00:00:00Z"}, {"name": "a"}, "provider"))
+    assert not list(refused_plans(SECRET, {}, {"clientId": "a"}, "provider"))
+
+
 @pytest.mark.parametrize(
     ("token", "inputs", "paths"),
     [
+        (CLUSTER, {FORCED: ""}, {FORCED}),
+        (SECRET, {}, {"secretExpiresAfterHours"}),
         (CLUSTER, cluster("TENANT"), {"useEffectiveFields"}),
         (CLUSTER, cluster("FLEX") | {"useEffectiveFields": False}, {"useEffectiveFields"}),
         (
@@ -53,6 +62,7 @@ def test_inputs_that_the_provider_refuses(token: str, inputs: dict[str, Any], pa
 @pytest.mark.parametrize(
     ("token", "inputs"),
     [
+        (SECRET, {"secretExpiresAfterHours": UNKNOWN}),
         (CLUSTER, cluster("GCP")),
         (CLUSTER, cluster(UNKNOWN)),
         (CLUSTER, cluster("TENANT") | {"useEffectiveFields": None}),
