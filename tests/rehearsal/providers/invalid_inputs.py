@@ -10,6 +10,10 @@ ZONE: Final = "372e67954025e0ba6aaa6d586b9e0b59"
 PROJECT: Final = "65f1c0de5ca1ab1e0ddba11c"
 _REGION: Final = {"priority": 7, "providerName": "GCP", "regionName": "WESTERN_EUROPE"}
 _POD: Final = {"containers": [{"name": "api", "image": "api"}]}
+_LABELED: Final = {
+    "selector": {"matchLabels": {"app": "a"}},
+    "template": {"metadata": {"labels": {"app": "a"}}, "spec": _POD},
+}
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,12 @@ WRONG: Final = (
     # kubernetes
     Wrong(
         "kubernetes:apps/v1:Deployment",
-        {"spec": {"replicas": "3", "selector": {}, "template": {"spec": _POD}}},
+        {"spec": {"replicas": "3", **_LABELED}},
         {"spec.replicas": "expected an integer"},
     ),
     Wrong(
         "kubernetes:apps/v1:Deployment",
-        {"spec": {"selector": {}, "template": {"spec": _POD}, "strategy": {"type": "Rolling"}}},
+        {"spec": {**_LABELED, "strategy": {"type": "Rolling"}}},
         {"spec.strategy.type": "RollingUpdate"},
     ),
     Wrong(
@@ -146,7 +150,13 @@ WRONG: Final = (
     ),
     Wrong(
         "mongodbatlas:index/databaseUser:DatabaseUser",
-        {"projectId": PROJECT, "username": "app", "authDatabaseName": "admin", "roles": ["readWrite"]},
+        {
+            "projectId": PROJECT,
+            "username": "app",
+            "password": "correct horse",
+            "authDatabaseName": "admin",
+            "roles": ["readWrite"],
+        },
         {"roles[0]": "expected an object"},
     ),
     Wrong(
