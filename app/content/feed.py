@@ -7,6 +7,8 @@ immediately in every pod.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from pymongo import DESCENDING, IndexModel, ReturnDocument
@@ -86,12 +88,7 @@ class Feed:
 
     async def withdraw(self, owner: str, content_id: str) -> None:
         """Withdraw a content item from the feed; idempotent. Raises :class:`Problem` (404)."""
-        async with (
-            self._cache.writing(content_id),
-            self._contents.results.writing(owner),
-            self._responses.writing(FEED),
-            self._visibility.writing(content_id),
-        ):
+        async with self._withdrawing(owner, content_id):
             changed = await self._documents.update_one(
                 {"_id": content_id, "owner": owner}, {"$unset": {"published": ""}}
             )
@@ -103,16 +100,22 @@ class Feed:
         where: Document = {"owner": owner, "published.order": {"$exists": True}}
         ids = [each["_id"] for each in await self._documents.find(where, {"_id": 1}).to_list()]
         if ids:
-            async with (
-                self._cache.writing(*ids),
-                self._contents.results.writing(owner),
-                self._responses.writing(FEED),
-                self._visibility.cache.writing(*ids),
-            ):
+            async with self._withdrawing(owner, *ids):
                 await self._documents.update_many(
                     {"_id": {"$in": ids}, "owner": owner}, {"$unset": {"published": ""}}
                 )
         return len(ids)
+
+    @asynccontextmanager
+    async def _withdrawing(self, owner: str, *ids: str) -> AsyncIterator[None]:
+        """Invalidate all that was cached of published items around the write that withdraws them."""
+        async with (
+            self._cache.writing(*ids),
+            self._contents.results.writing(owner),
+            self._responses.writing(FEED),
+            self._visibility.writing(*ids),
+        ):
+            yield
 
     async def delete(self, owner: str, content_id: str) -> None:
         """Delete a content item and withdraw it if it is published. Raises :class:`Problem` (404)."""

@@ -41,11 +41,11 @@ class Visibility:
 
         return await self.cache.fetch(image_id, load)
 
-    def writing(self, image_id: str) -> AbstractAsyncContextManager[None]:
+    def writing(self, *image_ids: str) -> AbstractAsyncContextManager[None]:
         """Context manager around a write that publishes, withdraws or deletes: invalidates the cached
-        result.
+        results.
         """
-        return self.cache.writing(image_id)
+        return self.cache.writing(*image_ids)
 
     async def _is_public(self, image_id: str) -> bool:
         content = await self._contents.find_one({"_id": image_id}, {"published": 1})

@@ -15,7 +15,7 @@ from rehearsal.providers import fake_values
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.providers.kubernetes.kinds import CLOSED
 from rehearsal.providers.kubernetes.object_validation import object_problems
-from rehearsal.providers.kubernetes.values import items, qualified_name
+from rehearsal.providers.kubernetes.values import items, opened, qualified_name, value_at
 from rehearsal.providers.schema import Type
 from rehearsal.providers.validation import (
     Problem,
@@ -25,7 +25,7 @@ from rehearsal.providers.validation import (
     problem,
     suggestion,
 )
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, parse_path
+from rehearsal.pulumi.properties import UNKNOWN, Path, parse_path
 
 # Unlike the Terraform bridge, the API server does not convert between text and numbers.
 RULES: Final = Rules(coerces=False)
@@ -102,7 +102,7 @@ def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> I
 
     A `custom` resource may use any key for anything, so only its metadata is checked.
     """
-    metadata = _opened(inputs.get("metadata"))
+    metadata = opened(inputs.get("metadata"))
     if isinstance(metadata, Mapping):
         yield from _name(metadata, kind)
     if not custom:
@@ -116,8 +116,8 @@ def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> I
 
 
 def _selector(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    wanted = _at(inputs, "spec", "selector", "matchLabels")
-    given = _at(inputs, "spec", "template", "metadata", "labels")
+    wanted = value_at(inputs, "spec", "selector", "matchLabels")
+    given = value_at(inputs, "spec", "template", "metadata", "labels")
     if not isinstance(wanted, Mapping) or given is UNKNOWN:
         return
     labels = given if isinstance(given, Mapping) else {}
@@ -129,15 +129,6 @@ def _selector(inputs: Mapping[str, Any]) -> Iterator[Problem]:
                 if key in labels
                 else "selects none of its own pods: no such label in the template",
             )
-
-
-def _at(value: Any, *path: str) -> Any:
-    for part in path:
-        value = _opened(value)
-        if not isinstance(value, Mapping):
-            return value if value is UNKNOWN else None
-        value = value.get(part)
-    return _opened(value)
 
 
 def _name(metadata: Mapping[str, Any], kind: str) -> Iterator[Problem]:
@@ -222,7 +213,7 @@ def _closed(value: str, path: Path) -> Iterator[Problem]:
 
 def _holds_text(labels: Mapping[str, Any]) -> bool:
     return all(
-        isinstance(_opened(value), str) or value is UNKNOWN or value is None for value in labels.values()
+        isinstance(opened(value), str) or value is UNKNOWN or value is None for value in labels.values()
     )
 
 
@@ -263,12 +254,6 @@ def _quantities(resources: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     for key, value in resources.items():
         if isinstance(value, str) and not _QUANTITY.fullmatch(value):
             yield problem((*path, key), f'{value!r} is not a quantity, such as "250m", "1.5" or "512Mi"')
-
-
-def _opened(value: Any) -> Any:
-    while isinstance(value, Secret):
-        value = value.element
-    return value
 
 
 def status(kind: str, seed: str, inputs: Mapping[str, Any]) -> dict[str, Any] | None:
