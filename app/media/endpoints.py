@@ -23,6 +23,7 @@ from app.ids import Id
 from app.media.delivery import ConditionalHeaders
 from app.media.schemas import Media, MediaPage, SignedQuery
 from app.media.service import UNDECLARED
+from app.media.signed_urls import query_string
 from app.media.sniffing import ImageFormat
 
 uploads = Routes("/v1/uploads", tag="media")
@@ -93,7 +94,9 @@ async def delete(context: RequestContext, media_id: Id) -> None:
 async def fetch(
     context: RequestContext, media_id: Id, name: Name, query: SignedQuery
 ) -> Response[Stream | None]:
-    """Get an image by its signed URL."""
+    """Get an image by its signed URL, which must be used exactly as it was issued."""
+    if context.scope["query_string"] != query_string(query.expires, query.signature).encode():
+        raise Problem(FORBIDDEN, "The signed URL is not spelled as it was issued.")
     conditions = ConditionalHeaders(
         context.header(b"range"), context.header(b"if-range"), context.header(b"if-none-match")
     )

@@ -29,7 +29,7 @@ class SignedUrls:
         """Return the signed path of an image, valid for one to two hours."""
         expires = (int(self._clock()) // _STEP_SECONDS + 2) * _STEP_SECONDS
         signature = _signature(self._keys[0], media, name, expires)
-        return f"/v1/media/{media}/{name}?expires={expires}&signature={signature}"
+        return f"/v1/media/{media}/{name}?{query_string(expires, signature)}"
 
     def verify(self, media: str, name: str, expires: int, signature: str) -> int:
         """Return the seconds until the URL expires. Raises :class:`Problem` (403) if it is invalid or
@@ -43,6 +43,15 @@ class SignedUrls:
         if not any(matches) or left <= 0:
             raise Problem(FORBIDDEN, "The signed URL is invalid or expired. Request a new one.")
         return left
+
+
+def query_string(expires: int, signature: str) -> str:
+    """Return the query string of a signed URL.
+
+    Requests with another spelling of it are refused, because a cache in front of the service would store each
+    spelling as another copy.
+    """
+    return f"expires={expires}&signature={signature}"
 
 
 def object_name(media: str, name: str) -> str:

@@ -392,7 +392,8 @@ def _cache_filter() -> Resource:
     config = typed(
         "envoy.extensions.filters.http.cache.v3.CacheConfig",
         typed_config=typed("envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
-        allowed_vary_headers=[{"exact": name} for name in _VARY],
+        # The service sends `Origin`, and names of headers are compared with case otherwise.
+        allowed_vary_headers=[{"exact": name, "ignore_case": True} for name in _VARY],
     )
     return {"name": "cache", "typed_config": config}
 

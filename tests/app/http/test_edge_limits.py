@@ -15,13 +15,15 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from infra.edge.rulesets import HIDDEN
+from app.media.visibility import MAX_CACHED_SECONDS
+from infra.edge.rulesets import HIDDEN, below
 from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy import gateway_listener, oversized_bodies, session_affinity
 from rehearsal.host.envoy.backends import Backend
@@ -29,11 +31,14 @@ from rehearsal.host.envoy.certificate_authority import Authority
 from rehearsal.host.envoy.edge_listener import RULESET, SECURITY_POLICY, edge, local_cluster
 from rehearsal.host.envoy.process import binary, static_endpoints
 from tests.app.conftest import Person
-from tests.support.backends import Platform, Process, free_port
+from tests.app.media.test_endpoints import sample_image, settled, upload
+from tests.support import backends
+from tests.support.backends import Platform, Process, free_port, wait_for
 
 MIB = 1024 * 1024
 AFFINITY = {"type": "STRONG_COOKIE_AFFINITY", "cookie": {"name": "replica", "path": "/", "ttl": "60s"}}
 NAMESPACE = "kingdom"
+PAGE = "https://app.example.com"
 SECONDS = 10  # seconds of a request, short for the tests; 27 MiB take four on a busy core
 
 
@@ -96,7 +101,21 @@ def declared(folder: Path) -> DesiredStore:
         "action": "rewrite",
         "actionParameters": {"headers": hidden},
     }
-    phases = {"http_request_firewall_custom": methods, "http_response_headers_transform": hiding}
+    caching = {
+        "ref": "media",
+        "expression": below("/v1/media/"),
+        "action": "set_cache_settings",
+        "actionParameters": {
+            "cache": True,
+            "edgeTtl": {"mode": "bypass_by_default"},
+            "browserTtl": {"mode": "respect_origin"},
+        },
+    }
+    phases = {
+        "http_request_firewall_custom": methods,
+        "http_response_headers_transform": hiding,
+        "http_request_cache_settings": caching,
+    }
     for phase, rule in phases.items():
         ruleset = {"phase": phase, "rules": [rule]}
         store.put(Desired(f"urn:pulumi:x::y::{RULESET}::{phase}", RULESET, phase, ruleset))
@@ -147,6 +166,63 @@ def unreachable(refusing: int, tmp_path: Path) -> Iterator[Edge]:
     """An edge whose gateway has no replica that listens."""
     with running(free_port(), refusing, tmp_path) as found:
         yield found
+
+
+@pytest.fixture
+def called_by_pages(platform: Platform, refusing: int, tmp_path: Path) -> Iterator[Edge]:
+    """An edge in front of a pod whose API the pages of :data:`PAGE` may call."""
+    pod = backends.pod("api", platform.folder, platform.settings | {"KINGDOM_CORS_ORIGINS": PAGE})
+    try:
+        pod.start()
+        platform.wait_until_ready(pod)
+        with running(pod.port, refusing, tmp_path) as found:
+            yield found
+    finally:
+        pod.kill()
+
+
+class Origin(ThreadingHTTPServer):
+    """A server of one image, which caches may store for a second, until it is withdrawn."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", free_port()), ImageHandler)
+        self.conditions: list[str | None] = []
+        self.withdrawn = False
+
+
+class ImageHandler(BaseHTTPRequestHandler):
+    """Responses of :class:`Origin`, as those of the service."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        origin, condition = cast(Origin, self.server), self.headers.get("if-none-match")
+        origin.conditions.append(condition)
+        status = 404 if origin.withdrawn else 304 if condition else 200
+        body = b"an image" if status == 200 else b""
+        self.send_response(status)
+        self.send_header("cache-control", "no-store" if status == 404 else "public, max-age=1")
+        if status != 404:
+            self.send_header("etag", '"1"')
+        if status != 304:
+            self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (a name of http.server)
+        """Log nothing."""
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    with Origin() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -324,3 +400,61 @@ def test_a_client_cannot_choose_a_replica_by_its_address(edge_of: Edge, platform
             response = client.get("/v1/products", headers=headers)
             assert response.headers["set-cookie"].startswith("replica="), "the choice was ignored"
             client.cookies.clear()
+
+
+def test_one_copy_of_an_image_is_cached_for_pages_of_every_origin(called_by_pages: Edge, ada: Person) -> None:
+    media = settled(ada, upload(ada, sample_image(90, 60)).json()["id"])
+    url = media["variants"][0]["url"]
+    with called_by_pages.client(http2=True) as client:
+        first = client.get(url)
+        origins = (None, PAGE, "https://other.example.com", "null")
+        cached = [client.get(url, headers={} if origin is None else {"origin": origin}) for origin in origins]
+    assert (first.status_code, "age" in first.headers) == (200, False)
+    assert int(first.headers["cache-control"].removeprefix("public, max-age=")) <= MAX_CACHED_SECONDS
+    for response in (first, *cached):
+        assert (response.status_code, response.content) == (200, first.content)
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "vary" not in response.headers
+    for response in cached:
+        assert "age" in response.headers, "served from the cache"
+        assert response.headers["x-request-id"] == first.headers["x-request-id"]
+
+
+def test_other_spellings_of_a_signed_url_create_no_copies(called_by_pages: Edge, ada: Person) -> None:
+    media = settled(ada, upload(ada, sample_image(80, 60)).json()["id"])
+    url = media["variants"][0]["url"]
+    path, _, query = url.partition("?")
+    expires, _, signature = query.partition("&")
+    spellings = [
+        f"{path}?{signature}&{expires}",
+        f"{path}?{expires.replace('=', '=0')}&{signature}",
+        f"{path}?{expires.replace('=', '=%2B')}&{signature}",
+        f"{path}?{expires}&{signature[:-1]}%{ord(signature[-1]):02x}",
+        f"{path}?{query}&",
+        f"{path}?&{query}",
+        f"{url}&other=1",
+    ]
+    with called_by_pages.client(http2=True) as client:
+        assert client.get(url).status_code == 200
+        for spelling in spellings:
+            response = client.get(spelling)
+            assert response.status_code in {403, 422}, spelling
+            assert response.headers["cache-control"] == "no-store"
+
+
+def test_withdrawn_image_is_served_until_its_copy_expires(
+    origin: Origin, refusing: int, tmp_path: Path
+) -> None:
+    with running(origin.server_port, refusing, tmp_path) as found, found.client(http2=True) as client:
+        assert client.get("/v1/media/1/a.webp").content == b"an image"
+        cached = client.get("/v1/media/1/a.webp")
+        assert (cached.content, "age" in cached.headers) == (b"an image", True)
+        assert origin.conditions == [None]
+        # An expired copy is revalidated, and stored for another second.
+        wait_for("revalidated", lambda: bool(client.get("/v1/media/1/a.webp")) and len(origin.conditions) > 1)
+        assert origin.conditions == [None, '"1"']
+        origin.withdrawn = True
+        began = time.monotonic()
+        wait_for("withdrawn", lambda: client.get("/v1/media/1/a.webp").status_code == 404, 10)
+        # Ages are whole seconds.
+        assert time.monotonic() - began < 1 + 2
