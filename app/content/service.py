@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -31,7 +32,7 @@ from app.http.pagination import PageQuery
 from app.http.problems import NOT_FOUND, QUOTA_EXCEEDED, UNAVAILABLE, Problem
 from app.http.responses import JsonBody
 from app.ids import new_id
-from app.media.deletion import POSTER, ObjectDeletions
+from app.media.deletion import POSTER, ObjectDeletions, delete_each
 from app.media.signed_urls import object_name
 from app.media.visibility import Visibility
 from app.queue import Priority, Queue
@@ -228,8 +229,7 @@ class Contents:
     async def delete_all(self, owner: str) -> int:
         """Delete all content of an account. Return the number of items."""
         ids = [each["_id"] for each in await self._contents.find({"owner": owner}, {"_id": 1}).to_list()]
-        for content_id in ids:
-            await self.delete(owner, content_id)
+        await delete_each(ids, partial(self.delete, owner))
         return len(ids)
 
     async def enqueue(self, documents: list[Document]) -> int:

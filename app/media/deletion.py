@@ -8,6 +8,7 @@ job that was running during the deletion may store its result after the first re
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from pymongo import ASCENDING, IndexModel
 from app import clock
 from app.connections import Database, Document
 from app.database.indexes import create_indexes
+from app.http.problems import NOT_FOUND, Problem
 from app.media.signed_urls import object_name
 from app.media.variants import VARIANT_NAMES
 from app.storage import Bucket, StorageError
@@ -29,6 +31,7 @@ LATE_WRITES: Final = timedelta(minutes=10)  # twice the maximum duration of a jo
 _NAMES: Final = (ORIGINAL, POSTER, *VARIANT_NAMES)
 _RETRY_SECONDS: Final = 30.0
 _BATCH: Final = 100
+_CONCURRENT: Final = 10  # deletions of documents, each with up to seven objects
 
 
 class ObjectDeletions:
@@ -90,3 +93,17 @@ class ObjectDeletions:
 
     async def _remove(self, document_id: str) -> None:
         await asyncio.gather(*(self._bucket.delete(object_name(document_id, name)) for name in _NAMES))
+
+
+async def delete_each(ids: Sequence[str], delete: Callable[[str], Awaitable[None]]) -> None:
+    """Call ``delete`` for all documents, several at a time. One that was deleted meanwhile is skipped."""
+
+    async def delete_present(document_id: str) -> None:
+        try:
+            await delete(document_id)
+        except Problem as problem:
+            if problem.kind is not NOT_FOUND:
+                raise
+
+    for at in range(0, len(ids), _CONCURRENT):
+        await asyncio.gather(*(delete_present(each) for each in ids[at : at + _CONCURRENT]))

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Final
 
@@ -34,10 +35,10 @@ from app.http.problems import (
     Problem,
 )
 from app.ids import new_id
-from app.media.deletion import ORIGINAL, ObjectDeletions
+from app.media.deletion import ORIGINAL, ObjectDeletions, delete_each
 from app.media.schemas import MakeVariants, Media, MediaPage, MediaState, MediaVariant
 from app.media.signed_urls import SignedUrls, object_name
-from app.media.sniffing import HEAD, ImageHeader, read_header
+from app.media.sniffing import ImageHeader, UnreadableHeader, read_header
 from app.media.visibility import Visibility
 from app.queue import Priority, Queue
 from app.queue.sweep import enqueue_or_leave
@@ -92,9 +93,9 @@ class MediaLibrary:
         """Store an image received in ``chunks`` and enqueue the job that generates its variants.
 
         ``declared`` is the media type from the request. Raises :class:`Problem`: 415 for an unknown format or
-        one other than declared, 422 for an image over the limits, 403 over the plan's storage quota, 429 with
-        too many concurrent uploads of the account, and 503 with too many of all accounts or while the storage
-        is unavailable.
+        one other than declared, 422 for an image that is damaged or over the limits, 403 over the plan's
+        storage quota, 429 with too many concurrent uploads of the account, and 503 with too many of all
+        accounts or while the storage is unavailable.
         """
         try:
             with self._counted(session.account):
@@ -129,8 +130,7 @@ class MediaLibrary:
                     digest.update(chunk)
                     file.write(chunk)
                 size = file.tell()
-                file.seek(0)
-                header = _checked_header(file.read(HEAD), declared)
+                header = _checked_header(file, declared)
                 return await self._store(session, file, size, digest.hexdigest(), header)
 
     async def read(self, owner: str, media_id: str) -> Media:
@@ -160,8 +160,7 @@ class MediaLibrary:
     async def delete_all(self, owner: str) -> int:
         """Delete all uploads of an account. Return their number."""
         ids = [each["_id"] for each in await self._media.find({"owner": owner}, {"_id": 1}).to_list()]
-        for media_id in ids:
-            await self.delete(owner, media_id)
+        await delete_each(ids, partial(self.delete, owner))
         return len(ids)
 
     async def _store(
@@ -264,8 +263,11 @@ class MediaLibrary:
         )
 
 
-def _checked_header(head: bytes, declared: str) -> ImageHeader:
-    header = read_header(head)
+def _checked_header(file: SpooledTemporaryFile[bytes], declared: str) -> ImageHeader:
+    try:
+        header = read_header(file)
+    except UnreadableHeader as unreadable:
+        raise Problem(IMAGE_REJECTED, str(unreadable)) from unreadable
     if header is None:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body must be a PNG, JPEG, GIF, WebP or AVIF image.")
     if declared not in {header.kind, UNDECLARED}:

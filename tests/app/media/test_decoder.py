@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import struct
@@ -41,7 +42,7 @@ def png(width: int, height: int, *, depth: int = 8, color: int = 0, interlace: i
     ],
 )
 def test_each_limit_is_checked_on_the_header(data: bytes, bound: str) -> None:
-    found = read_header(data)
+    found = read_header(io.BytesIO(data))
     assert found is not None
     assert len(data) < 100_000
     assert found.limit_exceeded is not None
@@ -50,7 +51,7 @@ def test_each_limit_is_checked_on_the_header(data: bytes, bound: str) -> None:
 
 def test_image_at_the_limits_is_accepted() -> None:
     for data in (png(MAX_SIDE, 3_000), png(8_000, 6_250, color=6), png(7_000, 7_000, color=2)):
-        found = read_header(data)
+        found = read_header(io.BytesIO(data))
         assert found is not None
         assert found.limit_exceeded is None
 
@@ -70,7 +71,7 @@ def test_decoded_size_counts_depth_channels_and_progressive_coefficients() -> No
         deep.write_to_buffer(".avif[bitdepth=10]"): 16,
     }
     for data, expected in cases.items():
-        found = read_header(data)
+        found = read_header(io.BytesIO(data))
         assert found is not None
         assert found.bytes_per_pixel == expected, found
 

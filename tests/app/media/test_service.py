@@ -23,6 +23,7 @@ from app.media.visibility import Visibility
 from app.queue import Queue
 from app.storage import Bucket
 from tests.app.media.test_endpoints import sample_image
+from tests.app.media.test_sniffing import with_comments
 from tests.support.storage import MemoryBucket
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +89,7 @@ async def test_same_image_of_one_account_is_stored_once(library: Library) -> Non
         (b"not an image", "image/png", 415),
         (sample_image(60, 40), "image/jpeg", 415),
         (sample_image(20_000, 1), "image/png", 422),
+        (sample_image(60, 40)[:20], "image/png", 422),
     ],
 )
 async def test_unacceptable_image_is_rejected(
@@ -97,6 +99,13 @@ async def test_unacceptable_image_is_rejected(
         await library.upload(data, declared=declared)
     assert caught.value.kind.status == status
     assert not library.objects.objects
+
+
+async def test_jpeg_with_much_metadata_is_accepted(library: Library) -> None:
+    data = with_comments(sample_image(60, 40, ".jpg"), 10)
+    assert len(data) > 600_000
+    media = await library.upload(data, declared="image/jpeg")
+    assert (media.width, media.height) == (60, 40)
 
 
 async def test_format_is_detected_if_it_is_not_declared(library: Library) -> None:
@@ -162,3 +171,12 @@ async def test_bodies_that_arrive_slowly_do_not_occupy_the_uploads_of_other_acco
     ids = {media.id for media in await asyncio.gather(*slow[:4])}
     assert len(ids) == 1
     assert (await library.upload(data, account="eve")).id in ids
+
+
+async def test_all_uploads_are_deleted_while_others_delete_them(library: Library) -> None:
+    for number in range(12):
+        await library.upload(sample_image(60 + number, 40))
+    other = await library.upload(sample_image(60, 40), account="eve")
+    await asyncio.gather(library.media.delete_all("ada"), library.media.delete_all("ada"))
+    assert (await library.media.list_own("ada", PageQuery())).items == []
+    assert library.objects.objects.keys() == {f"media/{other.id}/original"}
