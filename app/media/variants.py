@@ -20,6 +20,9 @@ _LOADERS: Final = {
     ImageFormat.AVIF: "heifload_buffer",
 }
 _MAX_HEIGHT: Final = 8192
+# Profiles of cameras and screens have a few kilobytes, those of printers megabytes. Every variant contains
+# the profile, and a PNG can compress one of many megabytes into a few kilobytes.
+MAX_PROFILE_BYTES: Final = 64 * 1024
 # Width and format. The widest has no AVIF, which would take seconds of CPU time to save few bytes.
 _SIZES: Final = ((320, "avif"), (320, "webp"), (1280, "avif"), (1280, "webp"), (2560, "webp"))
 
@@ -86,8 +89,14 @@ def _variant(pyvips: Any, data: bytes, width: int, form: str) -> Variant:
     small = pyvips.Image.thumbnail_buffer(
         data, width, height=_MAX_HEIGHT, size="down", option_string="[fail_on=truncated]"
     )
+    keep = "icc" if _profile_bytes(small) <= MAX_PROFILE_BYTES else "none"
     if form == "avif":
-        encoded = small.heifsave_buffer(compression="av1", Q=55, effort=2, keep="icc")
+        encoded = small.heifsave_buffer(compression="av1", Q=55, effort=2, keep=keep)
     else:
-        encoded = small.webpsave_buffer(Q=80, effort=2, keep="icc")
+        encoded = small.webpsave_buffer(Q=80, effort=2, keep=keep)
     return Variant(f"{width}.{form}", small.width, small.height, encoded)
+
+
+def _profile_bytes(image: Any) -> int:
+    """Return the size of the color profile of an image, 0 without one."""
+    return len(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import pytest
 import pyvips
 
 from app.media.sniffing import ImageFormat
-from app.media.variants import VARIANT_NAMES, ImageRejected, render_variants
-from tests.app.media.test_endpoints import bomb, sample_image
+from app.media.variants import MAX_PROFILE_BYTES, VARIANT_NAMES, ImageRejected, render_variants
+from tests.app.media.test_endpoints import bomb, png_chunk, sample_image
 
 
 def names(data: bytes, kind: ImageFormat = ImageFormat.PNG) -> list[str]:
@@ -41,6 +44,29 @@ def test_variants_are_upright_and_without_metadata() -> None:
     variant = render_variants(image.write_to_buffer(".jpg"), ImageFormat.JPEG)[1]
     assert (variant.width, variant.height) == (40, 60)
     assert pyvips.Image.new_from_buffer(variant.data, "").get_typeof("exif-data") == 0
+
+
+def with_profile(size: int) -> bytes:
+    """Return a PNG with an sRGB profile that is padded to ``size`` bytes, compressed to a fraction of it."""
+    image, profile = sample_image(60, 40), pyvips.Image.profile_load("srgb")
+    padded = struct.pack(">I", size) + profile[4:] + bytes(size - len(profile))
+    at = 8 + 25  # behind IHDR
+    return image[:at] + png_chunk(b"iCCP", b"srgb\0\0" + zlib.compress(padded, 9)) + image[at:]
+
+
+@pytest.mark.parametrize("size", [480, MAX_PROFILE_BYTES])
+def test_color_profile_is_preserved(size: int) -> None:
+    for variant in render_variants(with_profile(size), ImageFormat.PNG):
+        profile = pyvips.Image.new_from_buffer(variant.data, "").get("icc-profile-data")
+        assert len(bytes(profile)) == size  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [MAX_PROFILE_BYTES + 1, 20_000_000])
+def test_large_color_profile_is_removed(size: int) -> None:
+    data = with_profile(size)
+    assert len(data) < 40_000
+    for variant in render_variants(data, ImageFormat.PNG):
+        assert len(variant.data) < 4_000
 
 
 @pytest.mark.parametrize(
