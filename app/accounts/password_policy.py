@@ -9,21 +9,11 @@ import re
 from functools import cache
 from typing import Final
 
+from app.accounts.password_guesses import LEET, ROWS_BOTH_WAYS, log_guesses
 from app.http import text
 
 _MIN_DISTINCT: Final = 5
 _MIN_REST: Final = 6
-_ROWS: Final = (
-    "abcdefghijklmnopqrstuvwxyz",
-    "01234567890",
-    "qwertyuiop",
-    "asdfghjkl",
-    "zxcvbnm",
-    "qazwsxedcrfvtgbyhnujmikolp",
-    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
-    "qwertzuiop",
-    "azertyuiop",
-)
 _UNSHIFTED: Final = str.maketrans("!@#$%^&*()", "1234567890")  # of the US keyboard
 _PUNCTUATION: Final = re.compile(r"[\W_]+")
 _MONTHS: Final = (
@@ -32,10 +22,12 @@ _MONTHS: Final = (
 )
 # Not in the list, which has no words this long or none of this kind.
 _WORDS: Final = ("administrator", "correcthorsebatterystaple", "iloveyouforever", *_MONTHS)
-_LEET: Final = str.maketrans("013457@$!", "oieastasi")
 _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)
 _SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
+_WORD: Final = re.compile(r"[^\W\d_]{3,}")
+# Ten million: at the rate of one account's failed sign-ins, centuries; with leaked hashes, weeks.
+_MIN_LOG_GUESSES: Final = 7.0
 
 
 @cache
@@ -63,8 +55,8 @@ def violation(password: str, *obvious: str) -> str | None:
     # letters, repetition.
     squeezed = _PUNCTUATION.sub("", folded)
     for spelling in (folded, squeezed):
-        plain, bare = spelling.translate(_LEET), _EDGES.sub("", spelling)
-        forms = (spelling, plain, bare, _EDGES.sub("", plain), bare.translate(_LEET))
+        plain, bare = spelling.translate(LEET), _EDGES.sub("", spelling)
+        forms = (spelling, plain, bare, _EDGES.sub("", plain), bare.translate(LEET))
         if any(form in _common() or _half(form) in _common() for form in forms):
             return "is one of the most common passwords, or one of them with a few characters around it"
     rest = folded
@@ -74,6 +66,9 @@ def violation(password: str, *obvious: str) -> str | None:
                 rest = rest.replace(part, "")
     if rest != folded and len(rest) < _MIN_REST:
         return "is little more than your address, your name or the name of this service"
+    words = frozenset(word for each in (*obvious, *_SERVICE) for word in _WORD.findall(each.casefold()))
+    if log_guesses(folded, words, enough=_MIN_LOG_GUESSES) < _MIN_LOG_GUESSES:
+        return "is a short combination of common words, numbers and keyboard rows"
     return None
 
 
@@ -90,11 +85,10 @@ def _half(text: str) -> str:
 
 def _is_row(text: str) -> bool:
     """Whether the text consists of runs of adjacent keys, each of four or more."""
-    rows = [*_ROWS, *(row[::-1] for row in _ROWS)]
     at = 0
     while at < len(text):
         run = 0
-        for row in rows:
+        for row in ROWS_BOTH_WAYS:
             size = 0
             while at + size < len(text) and text[at : at + size + 1] in row:
                 size += 1

@@ -78,7 +78,7 @@ def test_sign_in_requires_the_password(client: httpx.Client, ada: Person) -> Non
 
 
 def test_address_belongs_to_one_account(client: httpx.Client, ada: Person) -> None:
-    again = {"email": ada.email.upper(), "password": "another password", "name": "Eve"}
+    again = {"email": ada.email.upper(), "password": "another fine lantern", "name": "Eve"}
     assert client.post("/v1/accounts", json=again).status_code == 202
     other = {"email": ada.email, "password": again["password"]}
     problem(client.post("/v1/sessions", json=other), 401, "wrong-credentials")

@@ -37,6 +37,14 @@ EMAIL, NAME = "ada.lovelace@example.com", "Ada Lovelace"
         ("ADA.lovelace1", "little more than your address"),
         ("xAda Lovelacey", "little more than your address"),
         ("kingdomstudios", "little more than your address"),
+        ("love123love", "short combination"),
+        ("user@123456", "short combination"),
+        ("l0ve123love", "short combination"),
+        ("Sandra1987!", "short combination"),
+        ("Lovelace1915!!", "short combination"),
+        ("qwerty.asdf.1", "short combination"),
+        ("abcdefgh1x", "short combination"),
+        ("Summer2019Summer", "short combination"),
     ],
 )
 def test_guessable_password_is_refused_with_its_reason(password: str, reason: str) -> None:
@@ -48,7 +56,11 @@ def test_guessable_password_is_refused_with_its_reason(password: str, reason: st
     [
         "correct horse battery",
         "seven quiet lanterns",
-        "abcdefgh1x",  # a row and something else
+        "abcdefgh1x-Kq7",  # a row and something else
+        "purple lantern window",
+        "Xq7vRt2Lm9",
+        "mijn fiets is blauw",
+        "gTf4-9kLp-2wQz",
         "ada.lovelace-7Kq2vw",
         "kingdom of heaven",
         "15-08-1987 in Rome",

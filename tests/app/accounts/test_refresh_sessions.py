@@ -109,9 +109,9 @@ def test_sessions_are_listed_and_revoked_individually(ada: Person, eve: Person) 
 def test_password_change_revokes_the_other_sessions(ada: Person) -> None:
     other = sign_in(ada)
     put = ada.client.put
-    wrong = put("/v1/accounts/me/password", json={"current": "not this one", "new": "another password"})
+    wrong = put("/v1/accounts/me/password", json={"current": "not this one", "new": "another fine lantern"})
     assert wrong.status_code == 401
-    payload = {"current": ada.password, "new": "another password"}
+    payload = {"current": ada.password, "new": "another fine lantern"}
     assert put("/v1/accounts/me/password", json=payload).status_code == 204
     assert ada.client.get("/v1/accounts/me", headers=bearer(other["token"])).status_code == 401
     assert ada.client.get("/v1/accounts/me").status_code == 200
