@@ -86,9 +86,12 @@ async def change_password(context: RequestContext, body: NewPassword) -> None:
     await context.services.accounts.change_password(context.session, body)
 
 
-@accounts.get("/me/export")
+@accounts.get("/me/export", priority=RequestPriority.BULK, rate_limit_class=RateLimitClass.EXPORT)
 async def export(context: RequestContext) -> Export:
-    """Export everything that is stored about the account."""
+    """Export everything that is stored about the account.
+
+    At most 10,000 items of each kind, latest first, ten times an hour.
+    """
     return await context.services.recovery.export(context.session)
 
 

@@ -4,8 +4,9 @@ A reset token is signed and contains the credential version that it replaces, so
 being stored. Responses are the same for addresses with and without an account.
 
 A deleted account is anonymous at once: its sessions end, its address is free, and none of its content is
-public. A worker removes content, uploads and events within minutes (:data:`ERASURE_SECONDS`). Orders and
-payments remain without a name, because accounting law requires them.
+public. A worker removes content, uploads and events within minutes (:data:`ERASURE_SECONDS`), and again after
+:data:`LATE_WRITES`: until then, requests that were running and pods that have not received the end of the
+sessions may store more. Orders and payments remain without a name, because accounting law requires them.
 """
 
 from __future__ import annotations
@@ -34,20 +35,22 @@ from app.accounts.schemas import (
     Reset,
     SignedIn,
 )
-from app.accounts.service import Accounts, Client, account, key, require_strong
+from app.accounts.service import Accounts, Client, account, key, require_strong, same_credential
 from app.auth import tokens
 from app.auth.tokens import Session, Tokens
 from app.background import BackgroundTasks
 from app.connections import Database, Document
 from app.content.feed import Feed
 from app.database.indexes import create_indexes
-from app.http.problems import RESET_EXPIRED, Problem
+from app.http.problems import RESET_EXPIRED, UNAVAILABLE, WRONG_CREDENTIALS, Problem
 from app.media.service import MediaLibrary
+from app.resilience import Bulkhead, BulkheadFull
 
 log = structlog.get_logger()
 
 RESET_LIFETIME: Final = timedelta(minutes=30)
 ERASURE_SECONDS: Final = 120.0
+LATE_WRITES: Final = timedelta(seconds=tokens.LIFETIME_SECONDS + 60)
 _BATCH: Final = 100
 _MAX_EXPORTED: Final = 10_000
 
@@ -55,7 +58,10 @@ _MAX_EXPORTED: Final = 10_000
 class Recovery:
     """Resets, exports and deletions of accounts. ``base`` is the public URL of the service."""
 
-    INDEXES = (IndexModel("erase", name="erase", sparse=True),)
+    INDEXES = (
+        IndexModel("erase", name="erase", sparse=True),
+        IndexModel("erase_again", name="erase_again", sparse=True),
+    )
 
     def __init__(
         self,
@@ -76,9 +82,11 @@ class Recovery:
         self._mailer = mailer
         self._base = base
         self._tasks = BackgroundTasks()
+        # An export holds up to 50,000 documents in memory.
+        self._exports = Bulkhead("exports", max_concurrent=1, max_waiting=4, max_wait_seconds=4.0)
 
     async def prepare(self) -> None:
-        """Create the index that :meth:`erase` uses."""
+        """Create the indexes that :meth:`erase` uses."""
         await create_indexes(self._documents, self.INDEXES)
 
     def request_reset(self, body: NewReset) -> None:
@@ -120,7 +128,7 @@ class Recovery:
     async def close(self, session: Session, body: Closing, feed: Feed) -> None:
         """Delete the account of a session and withdraw its content from the feed.
 
-        Raises ``wrong-credentials`` without its password.
+        Raises ``wrong-credentials`` without its password, and if the password was changed at the same time.
         """
         document = await self._accounts.verify_password(session, body.password)
         anonymous: Document = {
@@ -132,10 +140,12 @@ class Recovery:
             "deleted_at": clock.now(),
             "erase": True,
         }
-        await self._documents.update_one(
-            {"_id": document["_id"]}, {"$set": anonymous, "$inc": {"credential": 1}}
-        )
-        await self._accounts.invalidate(session.account)
+        async with self._accounts.writing(session.account):
+            closed = await self._documents.update_one(
+                same_credential(document), {"$set": anonymous, "$inc": {"credential": 1}}
+            )
+            if closed.matched_count == 0:
+                raise Problem(WRONG_CREDENTIALS, "The password was changed at the same time.")
         await self._refresh_sessions.end_others(session.account)
         await feed.withdraw_all(session.account)
 
@@ -144,20 +154,37 @@ class Recovery:
 
         Can be interrupted at any point and repeated.
         """
-        done = 0
-        async for document in self._documents.find({"erase": True}, {"_id": 1}).limit(_BATCH):
+        now = clock.now().timestamp()
+        again = {"erase_again": now + LATE_WRITES.total_seconds()}
+        await self._erase(feed, media, {"erase": True}, {"$unset": {"erase": ""}, "$set": again})
+        due = {"erase_again": {"$lt": now}}
+        return await self._erase(feed, media, due, {"$unset": {"erase_again": ""}})
+
+    async def _erase(self, feed: Feed, media: MediaLibrary, where: Document, done: Document) -> int:
+        erased = await self._documents.find(where, {"_id": 1}).limit(_BATCH).to_list()
+        for document in erased:
             owner = document["_id"]
             await feed.delete_all(owner)
             await media.delete_all(owner)
             await self._database["events"].delete_many({"account": owner})
             await self._refresh_sessions.end_others(owner)
-            await self._documents.update_one({"_id": owner}, {"$unset": {"erase": ""}})
+            await self._documents.update_one({"_id": owner}, done)
             log.info("account erased", account=owner)
-            done += 1
-        return done
+        return len(erased)
 
     async def export(self, session: Session) -> Export:
-        """Export everything that is stored about the account: at most 10,000 of each kind, latest first."""
+        """Export everything that is stored about the account: at most 10,000 of each kind, latest first.
+
+        Raises :class:`Problem` (503) with too many concurrent exports.
+        """
+        try:
+            async with self._exports.enter():
+                return await self._export(session)
+        except BulkheadFull as full:
+            headers = {"retry-after": "5"}
+            raise Problem(UNAVAILABLE, "Too many concurrent exports. Retry later.", headers=headers) from full
+
+    async def _export(self, session: Session) -> Export:
         document = await self._accounts.find(session.account)
         contents, media, orders, payments, events = await asyncio.gather(
             self._latest("contents", {"owner": session.account}, "order"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -141,11 +142,9 @@ class Accounts:
         Raises ``wrong-credentials`` when the credential was changed since ``document`` was read.
         """
         encoded = await self._passwords.hash(password)
-        version = document.get("credential", 0)
-        same: Document = {"credential": version} if version else {"credential": {"$exists": False}}
         changed = await self._accounts.find_one_and_update(
-            {"_id": document["_id"], **same},
-            {"$set": {"password": encoded, "credential": version + 1}},
+            same_credential(document),
+            {"$set": {"password": encoded, "credential": document.get("credential", 0) + 1}},
             return_document=ReturnDocument.AFTER,
         )
         if changed is None:
@@ -169,11 +168,12 @@ class Accounts:
         same = {"name": document["name"]} if condition is not None else {}
         async with self._results.writing(account_id):
             changed = await self._accounts.find_one_and_update(
-                {"_id": account_id, **same},
+                {"_id": account_id, "deleted_at": {"$exists": False}, **same},
                 {"$set": {"name": body.name}},
                 return_document=ReturnDocument.AFTER,
             )
             if changed is None:
+                await self.find(account_id)  # raises if the account was deleted at the same time
                 raise preconditions.precondition_failed()
         return account(changed)
 
@@ -203,9 +203,9 @@ class Accounts:
             raise Problem(WRONG_CREDENTIALS, "The current password is wrong.")
         return document
 
-    async def invalidate(self, account_id: str) -> None:
-        """Remove an account from the caches, after a write to it."""
-        await self._results.written(account_id)
+    def writing(self, account_id: str) -> AbstractAsyncContextManager[None]:
+        """Context manager around a write to an account: removes it from the caches."""
+        return self._results.writing(account_id)
 
     async def find(self, account_id: str) -> Document:
         """Return the stored account. Raises ``unauthenticated`` when it was deleted."""
@@ -230,6 +230,12 @@ class Accounts:
             account=account(document),
             device_token=self._tokens.sign_device(document["email_key"]),
         )
+
+
+def same_credential(document: Document) -> Document:
+    """Return the query for an account whose credential was not changed since ``document`` was read."""
+    version = document.get("credential", 0)
+    return {"_id": document["_id"], "credential": version or {"$exists": False}}
 
 
 def account(document: Document) -> Account:

@@ -3,9 +3,9 @@
 Every request is charged to its client address; a request with a session also to its account, by plan, and to
 the class of its route. All buckets are decided together (:mod:`app.rate_limits.limiter`).
 
-Routes that are expensive or allow guessing are exact (``lease`` 1): sign-in, sign-up, generation, upload. The
-others are leased in blocks of at most a twentieth of the limit, so per window and pod at most a twentieth
-more than the limit can be granted.
+Routes that are expensive or allow guessing are exact (``lease`` 1): sign-in, sign-up, generation, upload,
+export. The others are leased in blocks of at most a twentieth of the limit, so per window and pod at most a
+twentieth more than the limit can be granted.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class RateLimitClass(StrEnum):
     WRITE = "write"
     GENERATE = "generate"
     UPLOAD = "upload"
+    EXPORT = "export"
     SIGN_IN = "sign-in"
     SIGN_UP = "sign-up"
     REFRESH = "refresh"
@@ -67,6 +68,8 @@ class RateLimitPolicies:
                     f"upload-{plan}", 60 * multiplier, _HOUR, local=10 * multiplier
                 ),
             }
+            # The same for all plans: an export takes seconds of a pod.
+            classes[RateLimitClass.EXPORT] = self._exact(f"export-{plan}", 10, _HOUR, local=2)
             self._by_account |= {
                 (plan.value, limit_class): (account, rule) for limit_class, rule in classes.items()
             }

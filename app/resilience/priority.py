@@ -13,7 +13,7 @@ class RequestPriority(IntEnum):
     CRITICAL = 0  # sign-in, token refresh
     READ = 1
     WRITE = 2
-    BULK = 3  # generation, uploads, events
+    BULK = 3  # generation, uploads, events, exports
 
     @property
     def share(self) -> float:

@@ -99,7 +99,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Export everything that is stored about the account. */
+        /**
+         * Export everything that is stored about the account.
+         * @description At most 10,000 items of each kind, latest first, ten times an hour.
+         */
         get: operations["accounts_export"];
         put?: never;
         post?: never;
@@ -447,7 +450,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get an image by its signed URL. */
+        /** Get an image by its signed URL, which must be used exactly as it was issued. */
         get: operations["media_fetch"];
         put?: never;
         post?: never;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -12,9 +14,14 @@ import pytest
 from pymongo import MongoClient
 
 from app import clock
+from app.accounts.recovery import Recovery
+from app.auth.tokens import LIFETIME_SECONDS, Session
+from app.connections import Database
+from app.http.problems import Problem
+from app.ids import new_id
 from tests.app.conftest import Person, sign_up
 from tests.app.test_application import problem
-from tests.support.backends import Platform, wait_for
+from tests.support.backends import Platform, until, wait_for
 
 NEW = "seven quiet lanterns"
 
@@ -119,6 +126,22 @@ def test_export_contains_the_data_of_the_account(ada: Person, administrator: Per
     ]
 
 
+@pytest.mark.anyio
+async def test_exports_beyond_the_running_and_waiting_ones_are_unavailable(own_database: Database) -> None:
+    unused: Any = None
+    recovery = Recovery(own_database, unused, unused, unused, unused, unused, "https://localhost")
+    session = Session("ada", int(time.time()) + 60, "session")
+    async with recovery._exports.enter():
+        waiting = [asyncio.create_task(recovery.export(session)) for _ in range(4)]
+        await until(lambda: recovery._exports.waiting == len(waiting))
+        with pytest.raises(Problem) as caught:
+            await recovery.export(session)
+        assert (caught.value.kind.status, caught.value.headers["retry-after"]) == (503, "5")
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 def test_deleted_account_is_anonymized_at_once(platform: Platform, client: httpx.Client) -> None:
     person = sign_up(platform.url)
     content = person.create("something to delete")["id"]
@@ -158,7 +181,41 @@ def test_data_of_a_deleted_account_is_erased_later(platform: Platform) -> None:
         wait_for("erased", lambda: stored["accounts"].count_documents(erased) == 1, 150)
         assert stored["contents"].count_documents({"owner": person.account["id"]}) == 0
         assert stored["events"].count_documents({"account": person.account["id"]}) == 0
+        # Stored by a request that was running, or by a pod that had not received the end of the session.
+        late = {"_id": new_id(), "owner": person.account["id"], "state": "ready", "published": {"order": "1"}}
+        stored["contents"].insert_one(late | {"order": late["_id"], "request": late["_id"]})
+        due = stored["accounts"].find_one({"_id": person.account["id"]}, {"erase_again": 1})
+        assert due is not None
+        assert due["erase_again"] - time.time() > LIFETIME_SECONDS
+        stored["accounts"].update_one({"_id": person.account["id"]}, {"$set": {"erase_again": 0.0}})
+        complete = {"_id": person.account["id"], "erase_again": {"$exists": False}}
+        wait_for("erased again", lambda: stored["accounts"].count_documents(complete) == 1, 150)
+        assert stored["contents"].count_documents({"owner": person.account["id"]}) == 0
     person.client.close()
+
+
+def test_deletion_and_password_change_at_the_same_time_leave_one_of_them(platform: Platform) -> None:
+    for _ in range(3):
+        person = sign_up(platform.url)
+        started = threading.Barrier(2)
+
+        def send(
+            method: str, path: str, body: dict[str, str], person: Person = person, started: Any = started
+        ) -> int:
+            with httpx.Client(base_url=platform.url, timeout=30, headers=person.client.headers) as client:
+                started.wait()
+                return client.request(method, path, json=body).status_code
+
+        with ThreadPoolExecutor(2) as clients:
+            change = {"current": person.password, "new": NEW}
+            changing = clients.submit(send, "PUT", "/v1/accounts/me/password", change)
+            closing = clients.submit(send, "POST", "/v1/accounts/me/deletion", {"password": person.password})
+            changed, closed = changing.result(), closing.result()
+        assert (changed, closed) in {(204, 401), (401, 204)}
+        body = {"email": person.email, "password": NEW}
+        signed_in = httpx.post(f"{platform.url}/v1/sessions", json=body, timeout=30).status_code
+        assert signed_in == (201 if changed == 204 else 401)
+        person.client.close()
 
 
 @pytest.mark.parametrize(

@@ -207,3 +207,20 @@ async def test_deleted_account_is_not_found(accounts: Accounts, passwords: Passw
     await refused(UNAUTHENTICATED, accounts.find(found["_id"]))
     await refused(UNAUTHENTICATED, accounts.find(new_id()))
     await refused(NOT_FOUND, accounts.set_roles(found["_id"], [Role.ADMINISTRATOR]))
+
+
+async def test_profile_of_an_account_that_is_deleted_meanwhile_is_not_changed(
+    accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = await stored(accounts, passwords)
+    find, documents = accounts.find, accounts._accounts
+
+    async def deleting(account_id: str) -> dict[str, Any]:
+        read = await find(account_id)
+        anonymous = {"$set": {"name": "", "deleted_at": clock.now()}}
+        await documents.update_one({"_id": account_id}, anonymous)
+        return read
+
+    monkeypatch.setattr(accounts, "find", deleting)
+    await refused(UNAUTHENTICATED, accounts.change_profile(found["_id"], Profile("Eve"), None))
+    assert (await documents.find_one({"_id": found["_id"]}) or {})["name"] == ""

@@ -37,7 +37,9 @@ def test_sign_in_from_a_known_source_has_a_bucket_of_its_own() -> None:
     assert charged(policies.invalid_token("1.2.3.4")) == [("failed", "1.2.3.4")]
 
 
-@pytest.mark.parametrize("limit_class", [RateLimitClass.GENERATE, RateLimitClass.UPLOAD])
+@pytest.mark.parametrize(
+    "limit_class", [RateLimitClass.GENERATE, RateLimitClass.UPLOAD, RateLimitClass.EXPORT]
+)
 def test_expensive_classes_are_exact(limit_class: RateLimitClass) -> None:
     rule = RateLimitPolicies().applicable(limit_class, "1.2.3.4", "ada")[1][0]
     assert rule.lease == 1
