@@ -62,10 +62,12 @@ class ContentGeneration:
         unavailable.
         """
         context.follow(task.trace)
-        document = await self._documents.find_one({"_id": task.id, "state": ContentState.QUEUED.value})
-        if document is None:
-            # Completed by a run that ended before it invalidated the cache.
+        document = await self._documents.find_one({"_id": task.id})
+        if document is None or document["state"] != ContentState.QUEUED.value:
+            # Completed by a run that ended before it invalidated the caches.
             await self._cache.invalidate(task.id)
+            if document is not None:
+                await self._contents.results.written(document["owner"])
             return
         await self._progress.publish(task.id, "started", b"{}")
         try:
@@ -74,14 +76,14 @@ class ContentGeneration:
             name = object_name(task.id, IMAGE)
             await self._bucket.put(name, image, media_type=poster.MEDIA_TYPE)
         except PromptRejected as rejection:
-            await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": str(rejection)})
+            await self._settle(document, {"state": ContentState.FAILED.value, "reason": str(rejection)})
         except GeneratorUnavailable as down:
             # Does not count as an attempt: requests wait for the generator until they expire (see requeue).
             raise RetryLater(str(down), down.retry_after, counts=False) from down
         except StorageError as error:
             raise RetryLater(str(error), counts=False) from error
         else:
-            await self._settle(task.id, {"state": ContentState.READY.value, "text": text, "image": True})
+            await self._settle(document, {"state": ContentState.READY.value, "text": text, "image": True})
 
     async def requeue(self) -> int:
         """Enqueue content whose job may be lost; fail what is dead or too old. Return the number enqueued."""
@@ -98,8 +100,10 @@ class ContentGeneration:
 
     async def give_up(self, task: Generate) -> None:
         """Record a content item as failed."""
-        reason = "The content could not be generated. Create it again."
-        await self._settle(task.id, {"state": ContentState.FAILED.value, "reason": reason})
+        document = await self._documents.find_one({"_id": task.id}, {"owner": 1})
+        if document is not None:
+            reason = "The content could not be generated. Create it again."
+            await self._settle(document, {"state": ContentState.FAILED.value, "reason": reason})
 
     async def _write(self, document: Document) -> str:
         fragments: list[str] = []
@@ -121,16 +125,16 @@ class ContentGeneration:
             await flush()
         return text
 
-    async def _settle(self, content_id: str, change: Document) -> None:
+    async def _settle(self, document: Document, change: Document) -> None:
         """Record the final state once, and publish it to the subscribers."""
-        async with self._cache.writing(content_id):
+        content_id, owner = document["_id"], document["owner"]
+        async with self._cache.writing(content_id), self._contents.results.writing(owner):
             settled = await self._documents.find_one_and_update(
                 {"_id": content_id, "state": ContentState.QUEUED.value},
                 {"$set": change | {"finished": {"at": clock.now()}}},
                 return_document=ReturnDocument.AFTER,
             )
         if settled is not None:
-            await self._contents.results.written(settled["owner"])
             metrics.contents_finished.labels(change["state"]).inc()
             log.info("content generated", content=content_id, state=change["state"])
             await self._progress.publish(content_id, change["state"], encode(describe(settled)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
+from pymongo.errors import AutoReconnect
 from redis.asyncio import Redis
 
 from app import clock
@@ -15,9 +16,11 @@ from app.content.generator import GeneratorUnavailable, GrammarGenerator, Prompt
 from app.content.progress import FIRST, Progress
 from app.content.schemas import ContentState, Form, Generate
 from app.content.service import EXPIRES_AFTER, content_cache
+from app.http.pagination import PageQuery
 from app.queue import RetryLater
 from app.storage import Bucket
 from tests.app.content.test_service import Service
+from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
 
@@ -118,6 +121,38 @@ async def test_outages_postpone_the_job_without_counting_an_attempt(jobs: Jobs) 
         await jobs.run(content.id)
     assert not caught.value.counts
     assert (await jobs.state(content.id))[0] == "queued"
+
+
+async def test_result_of_an_unknown_outcome_is_listed(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that was cached between the write and its failure is not served after the write has settled."""
+    content = await jobs.service.create()
+    contents, documents = jobs.service.contents, jobs.generation._documents
+    write = documents.find_one_and_update
+
+    async def lost(*arguments: Any, **named: Any) -> None:
+        await contents.list_own("ada", PageQuery())
+        await write(*arguments, **named)
+        raise AutoReconnect("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(documents, "find_one_and_update", lost)
+        with pytest.raises(AutoReconnect):
+            await jobs.run(content.id)
+
+    async def listed() -> bool:
+        (item,) = (await contents.list_own("ada", PageQuery())).items
+        return item.state is ContentState.READY
+
+    await until(listed)
+
+
+async def test_second_run_of_a_completed_job_invalidates_the_list(jobs: Jobs) -> None:
+    content = await jobs.service.create()
+    contents, documents = jobs.service.contents, jobs.service.database["contents"]
+    assert [item.state for item in (await contents.list_own("ada", PageQuery())).items] == ["queued"]
+    await documents.update_one({"_id": content.id}, {"$set": {"state": "failed"}})
+    await jobs.run(content.id)
+    assert [item.state for item in (await contents.list_own("ada", PageQuery())).items] == ["failed"]
 
 
 async def test_dead_job_fails_the_content_once(jobs: Jobs) -> None:
