@@ -35,6 +35,7 @@ WRITERS = 3
 STALE_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0
 CENTS = 100
+_PAYMENT_ATTEMPTS = 240  # at least two minutes, longer than any fault and the recovery after it
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(SECONDS + 600)]
 
@@ -170,13 +171,14 @@ class Client:
         headers = {"idempotency-key": key, "authorization": self._administrator}
         path = f"/v1/accounts/{self.person.account['id']}/payments"
         # Until it is acknowledged, through any outage: then it counts exactly once.
-        while True:
+        for _ in range(_PAYMENT_ATTEMPTS):
             response = self._send("POST", path, json={"amount": CENTS}, headers=headers)
             if response is not None:
                 assert response.status_code == 201, response.text
                 self.history.paid.add(key)
                 return
             time.sleep(0.5)
+        raise AssertionError(f"the payment {key} was not acknowledged in {_PAYMENT_ATTEMPTS} attempts")
 
 
 class Faults:
@@ -192,6 +194,7 @@ class Faults:
             "api": cluster.second,
         }
         self._random = random.Random(seed)
+        self._began = time.monotonic()
         self.log: list[str] = []
 
     def run(self, seconds: float) -> None:
@@ -203,15 +206,18 @@ class Faults:
             length = self._random.choice((0.5, 3.0, 8.0, 15.0))
             process = self._processes[name]
             if self._random.random() < 0.6:
-                self.log.append(f"{name} frozen for {length:g} s")
+                self._log(f"{name} frozen for {length:g} s")
                 process.signal(signal.SIGSTOP)
                 time.sleep(length)
                 process.signal(signal.SIGCONT)
             else:
-                self.log.append(f"{name} killed for {length:g} s")
+                self._log(f"{name} killed for {length:g} s")
                 process.kill()
                 time.sleep(length)
                 process.start()
+
+    def _log(self, fault: str) -> None:
+        self.log.append(f"{time.monotonic() - self._began:.0f} s: {fault}")
 
 
 def grant(cluster: Cluster, person: Person, role: str) -> None:
@@ -248,13 +254,14 @@ def test_the_history_of_ten_minutes_of_faults(cluster: Cluster) -> None:
     users = [sign_up(cluster.platform.url) for _ in range(WRITERS)]
     clients = [Client(cluster, person, administrator, SEED + at) for at, person in enumerate(users)]
     faults, enough = Faults(cluster, SEED), threading.Event()
-    refreshing = threading.Thread(target=faults.run, args=(SECONDS,))
     with ThreadPoolExecutor(WRITERS) as threads:
         working = [threads.submit(client.work, enough) for client in clients]
-        refreshing.start()
-        refreshing.join()
-        cluster.platform.wait_until_ready(cluster.platform.api, cluster.second, cluster.platform.worker)
-        enough.set()
+        try:
+            faults.run(SECONDS)
+            cluster.platform.wait_until_ready(cluster.platform.api, cluster.second, cluster.platform.worker)
+        finally:
+            enough.set()
+            print(*faults.log, sep="\n")
         for each in working:
             each.result()
     reads = sum(len(client.history.reads) for client in clients)
