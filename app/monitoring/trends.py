@@ -37,9 +37,11 @@ _SLOPE_COST: Final = 2.0
 # Of a process that has started, memory rises until its caches and arenas are filled. While it still rises by
 # more than half of its mean slope, less than two time constants of an exponential have passed.
 _MIN_STEADY: Final = 0.5
-# The smallest scale of deviations from a fit, relative to the noise and to the change.
+# The smallest scale of deviations from a fit, relative to the noise and to the change. A percentile from a
+# histogram is almost constant while its observations are in one bucket: with less than a tenth of the change,
+# the step would be placed at the beginning of such a plateau.
 _MIN_SCALE: Final = 0.3
-_MIN_SHARE: Final = 0.02
+_MIN_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,23 @@ def _noise(residuals: Sequence[float], lag: int) -> float:
     return spread([two - one for one, two in pairs]) / math.sqrt(2)
 
 
-def _large(change: float, base: float, noise: float) -> bool:
-    return change >= _MIN_CHANGE * abs(base) and change >= _MIN_NOISES * noise and change > 0
+def _large(change: float, base: float, noise: float, ratios: float | None) -> bool:
+    """Whether a change is large relative to `base` and to the noise.
+
+    `ratios` is the noise of the logarithms, None where they do not exist. Times have a noise in proportion to
+    their level: after a large rise, the noise of the new level hides the change unless ratios are compared.
+    """
+    if change <= 0 or change < _MIN_CHANGE * abs(base):
+        return False
+    if change >= _MIN_NOISES * noise:
+        return True
+    return ratios is not None and base > 0 and math.log1p(change / base) >= _MIN_NOISES * ratios
+
+
+def _noise_of_ratios(values: Sequence[float], strata: Sequence[int], lag: int) -> float | None:
+    if min(values) <= 0:
+        return None
+    return _noise(_residuals([math.log(value) for value in values], strata), lag)
 
 
 def _levels_off(at: Sequence[float], values: Sequence[float], rate: float) -> bool:
@@ -215,15 +232,16 @@ def _change(
         return None
     recent = abs(median(residuals[-_MIN_SEGMENT:]))
     noise = _noise(residuals, ramp - 1)
+    ratios = _noise_of_ratios(values, strata, ramp - 1)
     floor = max(_MIN_SCALE * noise, _MIN_SHARE * recent, math.ulp(1.0))
     index, between, step_cost = step_point(residuals, _MIN_SEGMENT, ramp, floor)
     onset, slope_cost = hinge_point(at, residuals, _MIN_SEGMENT, floor)
     if step_cost < slope_cost + _SLOPE_COST:
-        return _shift(at, values, residuals, strata, index, index + between, p, noise)
+        return _shift(at, values, residuals, strata, index, index + between, p, noise, ratios)
     rising = slope(at[onset:], values[onset:], strata[onset:]) or drift
     if settles and _levels_off(at[onset:], residuals[onset:], rising.slope):
         return None
-    return _trend(at, values, residuals, onset, rising, p, noise)
+    return _trend(at, values, residuals, onset, rising, p, noise, ratios)
 
 
 def _trend(
@@ -234,12 +252,13 @@ def _trend(
     rising: Slope,
     p: float,
     noise: float,
+    ratios: float | None,
 ) -> Change | None:
     base = median(values[: max(onset, 3)])
     change = rising.slope * (at[-1] - at[onset])
     recent = residuals[-_MIN_SEGMENT:]
     # A value that has recovered at the end needs no warning.
-    if not _large(change, base, noise) or median(recent) < change / 3 or rising.low <= 0:
+    if not _large(change, base, noise, ratios) or median(recent) < change / 3 or rising.low <= 0:
         return None
     # The level at the end: the last values, extrapolated along the slope but not beyond all of them, since a
     # share may have reached its maximum.
@@ -261,11 +280,12 @@ def _shift(
     last: int,
     p: float,
     noise: float,
+    ratios: float | None,
 ) -> Change | None:
     """Return a shift that begins at `first` and whose new level begins at `last`."""
     base = median(values[:first])
     step = shift(values[:first], values[last:], strata[:first], strata[last:])
-    if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, noise):
+    if step is None or step.superiority < _MIN_SUPERIORITY or not _large(step.shift, base, noise, ratios):
         return None
     if median(residuals[-_MIN_SEGMENT:]) - median(residuals[:first]) < step.shift / 3:
         return None

@@ -155,7 +155,7 @@ class HealthyRun:
         """
         level, steps = self._chance.uniform(95, 140), np.zeros(self._count)
         found = np.zeros(self._count)
-        starts = [int(at / STEP_SECONDS) for at in DEPLOYMENTS]
+        starts = [int(at / STEP_SECONDS) for at in DEPLOYMENTS if at < self.hours * 3600]
         for first, last in zip(starts, [*starts[1:], self._count], strict=True):
             settle = 60 * float(np.exp(self._chance.uniform(np.log(2), np.log(25))))
             risen = 1 - self._chance.uniform(0.08, 0.3) * np.exp(-self._age[first:last] / settle)

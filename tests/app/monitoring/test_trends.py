@@ -239,3 +239,31 @@ def test_hours_are_unbounded_when_the_slope_may_be_flat() -> None:
 def test_buckets_are_medians_and_none_without_a_value() -> None:
     series = TimeSeries({}, [0.0, 10.0, 50.0, 190.0], [1.0, 3.0, 2.0, 7.0])
     assert buckets(series, 0.0, 60.0, 4) == [2.0, None, None, 7.0]
+
+
+# Milliseconds; the query of a collection that grows after the 36th value, recorded from a platform.
+_PERCENTILES = (
+    "7 10 9 9 18 23 22 22 22 10 10 9 13 15 18 18 24 24 24 22 21 9 22 22 24 24 83 83 83 83 83 21 22 45 47 76"
+    " 425 844 911 998 1475 1475 1000 1575 1038 1550 1945 1960 1844 1806 1575 981 950 938 960 962 965 981 1550"
+    " 1575 1575 1825 1862 1806 1525 1450 993 902 889 864 882 839"
+)
+
+
+@pytest.mark.parametrize("count", range(45, 73))
+def test_a_step_with_plateaus_of_percentiles_is_not_lost(count: int) -> None:
+    """Percentiles from a histogram are almost constant within a bucket, and their noise grows with them."""
+    values = [float(value) for value in _PERCENTILES.split()][:count]
+    change = detect([60.0 * minute for minute in range(count)], values)
+    assert change is not None
+    assert abs(change.onset - 36 * 60) <= 3 * 60
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_rise_whose_noise_grows_with_the_level_is_found(seed: int) -> None:
+    """Values differ by up to twice the rise after it; their ratios to the new level do not grow."""
+    chance = random.Random(seed)
+    values: list[float | None] = [20 * chance.lognormvariate(0, 0.05) for _ in range(20)]
+    values += [130 * chance.lognormvariate(0, 0.5) for _ in range(40)]
+    change = detect([60.0 * minute for minute in range(60)], values)
+    assert change is not None
+    assert abs(change.onset - 20 * 60) <= 3 * 60
