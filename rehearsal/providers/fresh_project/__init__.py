@@ -35,6 +35,7 @@ def obstacles(
         *entitlements.cluster(plan),
         *entitlements.features(plan),
         *entitlements.edge(project, known),
+        *entitlements.backups(known),
         *entitlements.teardown(plan),
         *quotas.first_deployment(project, plan),
     ]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from rehearsal.providers.constraints.api.atlas import POLICY_ITEMS, retained_days
 from rehearsal.providers.constraints.reserved_names import reserved_names
 from rehearsal.providers.fresh_project import cloudflare_plans
 from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
@@ -13,11 +14,16 @@ from rehearsal.pulumi.properties import UNKNOWN
 from rehearsal.pulumi.urn import name_of
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
+_NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+# Properties that contain a version of GKE, by type; clusters first.
+_VERSIONS: Final = {_CLUSTER: ("minMasterVersion", "nodeVersion"), _NODE_POOL: ("version",)}
+_PATCH: Final = re.compile(r"\d+\.\d+\.\d+(-gke\.\d+)?")
 _NETWORK: Final = "gcp:compute/network:Network"
 _COMPLIANCE_POLICY: Final = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
 _BACKUP_SCHEDULE: Final = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 # First GKE versions with a feature or kind, from the release notes.
 _FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
+_TEXT_RECORDS: Final = ("SPF", "TXT")
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
 
@@ -42,15 +48,8 @@ def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 
 def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield versions, scans and arguments of a cluster that GKE refuses."""
+    yield from _exact_versions(plan)
     for urn, inputs in plan.of_type(_CLUSTER):
-        version = inputs.get("minMasterVersion")
-        if isinstance(version, str) and "-gke." in version and inputs.get("releaseChannel") is not None:
-            yield Obstacle(
-                urn,
-                f"the exact version {version} leaves the release channel after some weeks, and then no"
-                " cluster can be created with it (terraform-google-kubernetes-engine#2177)",
-                "Name a minor version, which GKE resolves to a patch of the channel",
-            )
         if _at(inputs, "securityPostureConfig", "vulnerabilityMode") in _REMOVED_SCANS:
             yield Obstacle(
                 urn,
@@ -65,8 +64,8 @@ def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
                 " changes them again (terraform-google-kubernetes-engine#2460)",
                 "Leave masterAuthorizedNetworksConfig out",
             )
-        provisioning = _at(inputs, "clusterAutoscaling", "enabled")
-        if inputs.get("nodePoolAutoConfig") is not None and provisioning is not True:
+        provisions = True in (inputs.get("enableAutopilot"), _at(inputs, "clusterAutoscaling", "enabled"))
+        if inputs.get("nodePoolAutoConfig") is not None and not provisions:
             yield Obstacle(
                 urn,
                 "nodePoolAutoConfig covers auto-provisioned pools only, and auto-provisioning is disabled",
@@ -74,12 +73,33 @@ def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
             )
 
 
+def _exact_versions(plan: CreationPlan) -> Iterator[Obstacle]:
+    """Yield versions that name a patch, of clusters with a release channel and of their node pools."""
+    followed = False
+    for type_, names in _VERSIONS.items():
+        for urn, inputs in plan.of_type(type_):
+            channel = inputs.get("releaseChannel") if type_ == _CLUSTER else None
+            follows = channel is not None and _at(channel, "channel") != "UNSPECIFIED"
+            followed = followed or follows
+            if not (follows or (type_ == _NODE_POOL and followed)):
+                continue
+            for name in names:
+                version = inputs.get(name)
+                if isinstance(version, str) and _PATCH.fullmatch(version):
+                    yield Obstacle(
+                        urn,
+                        f"{name}: the version {version} leaves the release channel after some weeks, and then"
+                        " it cannot be created any more (terraform-google-kubernetes-engine#2177)",
+                        "Name a minor version, which GKE resolves to a patch of the channel",
+                    )
+
+
 def features(plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield manifests that use a feature newer than the lowest version that `minMasterVersion` allows."""
     for urn, inputs in plan.of_type(_CLUSTER):
         version = inputs.get("minMasterVersion")
-        if not isinstance(version, str) or version is UNKNOWN:
-            continue
+        if not isinstance(version, str) or not re.match(r"\d", version):
+            continue  # "latest", or an unknown value
         for name, first in _FIRST_VERSIONS.items():
             used = next((one for one, below in plan.inputs.items() if _names(below, name)), None)
             if used is not None and _lowest(version) < _lowest(first):
@@ -121,6 +141,8 @@ def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
             )
         for key in ("name", "content"):
             value = inputs.get(key)
+            if key == "content" and inputs.get("type") in _TEXT_RECORDS:
+                continue
             if isinstance(value, str) and value is not UNKNOWN and len(value) > 1 and value.endswith("."):
                 yield Obstacle(
                     urn,
@@ -158,18 +180,51 @@ def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
                 "a destroy fails: only MongoDB's support can disable a backup compliance policy",
                 "Set the option retain_on_delete",
             )
-    protected = [inputs.get("projectId") for _, inputs in plan.of_type(_COMPLIANCE_POLICY)]
     for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
-        same = any(
-            UNKNOWN in (one, inputs.get("projectId")) or one == inputs.get("projectId") for one in protected
-        )
-        if same and inputs.get("skipDestroy") is not True:
+        if _policies_of(plan, inputs) and inputs.get("skipDestroy") is not True:
             yield Obstacle(
                 urn,
                 "a destroy fails: Atlas deletes no backup schedule of a project with a compliance policy"
                 " (terraform-provider-mongodbatlas#3409)",
                 "Set skipDestroy: the schedule ends with its cluster",
             )
+
+
+def backups(plan: CreationPlan) -> Iterator[Obstacle]:
+    """Yield backup schedules that store snapshots for less time than the compliance policy of the project.
+
+    Atlas refuses them: `BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS`.
+    """
+    for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
+        for policy in _policies_of(plan, inputs):
+            for name in ("restoreWindowDays", *POLICY_ITEMS):
+                stored = _days(inputs.get(name), max_length=True)
+                required = _days(policy.get(name), max_length=False)
+                if stored is not None and required is not None and stored < required:
+                    yield Obstacle(
+                        urn,
+                        f"{name}: {stored:g} days are less than the {required:g} days of the compliance"
+                        " policy, which Atlas requires of every schedule",
+                        "Raise it, or lower the policy before it is created",
+                    )
+
+
+def _days(value: Any, *, max_length: bool) -> float | None:
+    """Return a number of days, or the max_length retention of policy items; None if it is not known."""
+    if isinstance(value, (int, float)):
+        return value
+    return max(retained_days(value, max_length=max_length), default=None)
+
+
+def _policies_of(plan: CreationPlan, schedule: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the compliance policies of a schedule's project; an unknown project may be the same."""
+    project = schedule.get("projectId")
+    policies = [inputs for _, inputs in plan.of_type(_COMPLIANCE_POLICY)]
+    return [
+        one
+        for one in policies
+        if UNKNOWN in (one.get("projectId"), project) or one.get("projectId") == project
+    ]
 
 
 def _at(inputs: Any, *path: str) -> Any:

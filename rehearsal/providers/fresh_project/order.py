@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,18 +14,44 @@ from rehearsal.pulumi.properties import UNKNOWN
 _SERVICE: Final = "gcp:projects/service:Service"
 _IDENTITY: Final = "gcp:projects/serviceIdentity:ServiceIdentity"
 _GOOGLE_APIS: Final = ".googleapis.com"
-# APIs by SDK module, where the names differ.
+# APIs by SDK module, where the names differ: the address in `product.go` of each service of
+# terraform-provider-google-beta.
 _API_OF_MODULE: Final = {
-    "folder": "cloudresourcemanager",
-    "kms": "cloudkms",
-    "organizations": "cloudresourcemanager",
-    "projects": "cloudresourcemanager",
-    "recaptcha": "recaptchaenterprise",
-    "serviceaccount": "iam",
-}
+    "activedirectory": "managedidentities", "applicationintegration": "integrations",
+    "backupdisasterrecovery": "backupdr", "bigqueryanalyticshub": "analyticshub",
+    "bigtable": "bigtableadmin", "billing": "cloudbilling", "certificateauthority": "privateca",
+    "cloudbuildv2": "cloudbuild", "clouddomains": "domains", "cloudfunctionsv2": "cloudfunctions",
+    "cloudids": "ids", "cloudquota": "cloudquotas", "cloudrun": "run", "cloudrunv2": "run",
+    "colab": "aiplatform", "databasemigrationservice": "datamigration", "dataloss": "dlp",
+    "diagflow": "dialogflow", "endpoints": "servicemanagement", "filestore": "file",
+    "folder": "cloudresourcemanager", "gemini": "cloudaicompanion", "identityplatform": "identitytoolkit",
+    "integrationconnectors": "connectors", "kms": "cloudkms", "organizations": "cloudresourcemanager",
+    "projects": "cloudresourcemanager", "recaptcha": "recaptchaenterprise",
+    "resourcemanager": "cloudresourcemanager", "saasruntime": "saasservicemgmt", "serviceaccount": "iam",
+    "sql": "sqladmin", "tags": "cloudresourcemanager", "vertex": "aiplatform", "workbench": "notebooks",
+}  # fmt: skip
+# APIs by the beginning of a type token, for types that their module's API does not create.
 _API_OF_TYPE: Final = {
-    "gcp:firebase/storageBucket:StorageBucket": "firebasestorage",
-    "gcp:projects/defaultServiceAccounts:DefaultServiceAccounts": "iam",
+    "gcp:bigquery/connection": "bigqueryconnection",
+    "gcp:bigquery/dataTransferConfig": "bigquerydatatransfer",
+    "gcp:billing/budget": "billingbudgets",
+    "gcp:container/attachedCluster": "gkemulticloud",
+    "gcp:container/aws": "gkemulticloud",
+    "gcp:container/azure": "gkemulticloud",
+    "gcp:dataproc/metastore": "metastore",
+    "gcp:firebase/appCheck": "firebaseappcheck",
+    "gcp:firebase/appHosting": "firebaseapphosting",
+    "gcp:firebase/databaseInstance": "firebasedatabase",
+    "gcp:firebase/dataConnect": "firebasedataconnect",
+    "gcp:firebase/extensions": "firebaseextensions",
+    "gcp:firebase/hosting": "firebasehosting",
+    "gcp:firebase/storageBucket": "firebasestorage",
+    "gcp:projects/accessApproval": "accessapproval",
+    "gcp:projects/apiKey": "apikeys",
+    "gcp:projects/defaultServiceAccounts": "iam",
+    "gcp:projects/usageExportBucket": "compute",
+    "gcp:pubsub/lite": "pubsublite",
+    "gcp:storage/transfer": "storagetransfer",
     _IDENTITY: "serviceusage",
     _SERVICE: "serviceusage",
 }
@@ -32,7 +60,14 @@ _AGENT: Final = re.compile(r"serviceAccount:service-\d+@([a-z-]+)\.iam\.gservice
 # https://cloud.google.com/iam/docs/service-agents
 _AGENT_OF_API: Final = {"compute-system": "compute", "container-engine-robot": "container"}
 _STORAGE_AGENT: Final = "gs-project-accounts"
-_API_OF_AGENT: Final = {"cloud-redis": "redis"}
+_API_OF_AGENT: Final = {
+    "cloud-filer": "file",
+    "cloud-redis": "redis",
+    "gcf-admin-robot": "cloudfunctions",
+    "gcp-sa-cloud-sql": "sqladmin",
+    "serverless-robot-prod": "run",
+    "service-networking": "servicenetworking",
+}
 # Types whose creation takes minutes, which is longer than App Check needs to recognize a new app.
 _SLOW: Final = frozenset(
     {
@@ -49,11 +84,10 @@ def api_of(type_: str) -> str | None:
     package, _, rest = type_.partition(":")
     if package != "gcp":
         return None
-    if type_ in _API_OF_TYPE:
-        return _API_OF_TYPE[type_]
-    module, _, member = rest.partition("/")
-    if module == "firebase" and member.startswith("appCheck"):
-        return "firebaseappcheck"
+    for beginning, api in _API_OF_TYPE.items():
+        if type_.startswith(beginning):
+            return api
+    module = rest.partition("/")[0]
     return _API_OF_MODULE.get(module, module)
 
 
@@ -106,9 +140,21 @@ def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def _members(inputs: dict[str, Any]) -> Iterator[str]:
-    for value in (inputs.get("member"), *(inputs.get("members") or ())):
+    """Yield the known members of a grant, or of a policy in JSON."""
+    members = [inputs.get("member"), *_listed(inputs.get("members"))]
+    policy = inputs.get("policyData")
+    if isinstance(policy, str) and policy is not UNKNOWN:
+        with contextlib.suppress(ValueError):
+            bindings = json.loads(policy)
+            for binding in _listed(bindings.get("bindings") if isinstance(bindings, dict) else None):
+                members += _listed(binding.get("members") if isinstance(binding, dict) else None)
+    for value in members:
         if isinstance(value, str) and value is not UNKNOWN:
             yield value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
@@ -129,14 +175,14 @@ def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
 
 
 def app_check(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield App Check configurations that are created immediately after their app.
+    """Yield App Check configurations and debug tokens that are created immediately after their app.
 
-    App Check does not recognize a new app for up to 30 seconds; the provider's examples sleep before the
-    configuration (`firebase_app_check_play_integrity_config`).
+    App Check does not recognize a new app for up to 30 seconds; the provider's examples sleep before them
+    (`firebase_app_check_play_integrity_config`, `firebase_app_check_debug_token`).
     """
     for urn in plan.inputs:
         type_ = plan.resources[urn].type
-        if not type_.startswith("gcp:firebase/appCheck") or not type_.endswith("Config"):
+        if not type_.startswith("gcp:firebase/appCheck") or not type_.endswith(("Config", "DebugToken")):
             continue
         before = plan.before(urn)
         apps = {one for one in before if re.search(r"gcp:firebase/\w+App:", one)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ _DEFAULT_ZONES: Final = 3
 # Defaults of a node pool: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-a-cluster
 _DEFAULT_MACHINE: Final = "e2-medium"
 _DEFAULT_DISK_GB: Final = 100
-_SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2}
+_SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2, "f1-micro": 1, "g1-small": 1}
+# The vCPUs in the name of a machine type, also in `n2-custom-4-8192` and `c3-standard-4-lssd`.
+_CORES: Final = re.compile(r"^(?:[a-z0-9]+-[a-z]+-|custom-)(\d+)(?=-|$)")
 # Machine families without a CPU quota of their own, which count towards `CPUS`.
-_COMMON_FAMILIES: Final = frozenset({"e2", "n1", "f1", "g1"})
+_COMMON_FAMILIES: Final = frozenset({"custom", "e2", "f1", "g1", "n1"})
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def _used(config: Mapping[str, Any], nodes: int) -> dict[str, int]:
     """
     machine = str(config.get("machineType") or _DEFAULT_MACHINE)
     family = machine.partition("-")[0]
-    cores = _SHARED_CORES.get(machine) or _whole(machine.rpartition("-")[2], 0)
+    found = _CORES.search(machine)
+    cores = _SHARED_CORES.get(machine) or (int(found[1]) if found else 0)
     boot = config.get("bootDisk") or {}
     size = _whole(boot.get("sizeGb") or config.get("diskSizeGb"), _DEFAULT_DISK_GB)
     kind = boot.get("diskType") or config.get("diskType") or "pd-balanced"

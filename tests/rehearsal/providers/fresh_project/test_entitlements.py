@@ -33,6 +33,11 @@ def test_names_of_a_new_project_and_of_earlier_resources_are_taken() -> None:
     ("inputs", "reason"),
     [
         ({"minMasterVersion": "1.36.1-gke.1", "releaseChannel": {}}, "leaves the release channel"),
+        (
+            {"minMasterVersion": "1.36.1", "releaseChannel": {"channel": "STABLE"}},
+            "leaves the release channel",
+        ),
+        ({"nodeVersion": "1.36.1-gke.1", "releaseChannel": {}}, "nodeVersion"),
         ({"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_BASIC"}}, "no longer offers"),
         (
             {
@@ -55,7 +60,9 @@ def test_setting_of_a_cluster_that_gke_refuses(inputs: dict[str, Any], reason: s
     [
         {"minMasterVersion": "1.36.1-gke.1"},
         {"minMasterVersion": "1.36", "releaseChannel": {}},
+        {"minMasterVersion": "latest", "releaseChannel": {}},
         {"minMasterVersion": UNKNOWN, "releaseChannel": {}},
+        {"minMasterVersion": "1.36.1-gke.1", "releaseChannel": {"channel": "UNSPECIFIED"}},
         {"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_DISABLED"}},
         {
             "controlPlaneEndpointsConfig": {"ipEndpointsConfig": {"enabled": True}},
@@ -63,16 +70,28 @@ def test_setting_of_a_cluster_that_gke_refuses(inputs: dict[str, Any], reason: s
         },
         {"controlPlaneEndpointsConfig": UNKNOWN, "masterAuthorizedNetworksConfig": {}},
         {"nodePoolAutoConfig": {}, "clusterAutoscaling": {"enabled": True}},
+        {"nodePoolAutoConfig": {}, "enableAutopilot": True},
     ],
 )
 def test_other_settings_of_a_cluster_are_accepted(inputs: dict[str, Any]) -> None:
     assert list(entitlements.cluster(plan_of(resource("c", type_=CLUSTER, inputs=inputs)))) == []
 
 
+@pytest.mark.parametrize(("channel", "found"), [({"channel": "REGULAR"}, 1), (None, 0)])
+def test_a_pool_of_a_cluster_with_a_channel_names_no_patch(channel: Any, found: int) -> None:
+    cluster = resource("c", type_=CLUSTER, inputs={"releaseChannel": channel})
+    pool = resource("p", type_="gcp:container/nodePool:NodePool", inputs={"version": "1.37.1-gke.100"})
+    minor = resource("m", type_="gcp:container/nodePool:NodePool", inputs={"version": "1.37"})
+    assert [item.urn for item in entitlements.cluster(plan_of(pool, cluster, minor))] == [pool.urn] * found
+
+
 @pytest.mark.parametrize(
     ("version", "found"),
-    [("1.36", 1), ("1.36.3-gke.1766999", 1), ("1.36.3-gke.1767000", 0), ("1.37", 0), ("2", 0), (UNKNOWN, 0)],
-)
+    [
+        ("1.36", 1), ("1.36.3-gke.1766999", 1), ("1.36.3-gke.1767000", 0), ("1.37", 0), ("2", 0),
+        ("latest", 0), (UNKNOWN, 0),
+    ],
+)  # fmt: skip
 def test_every_allowed_version_must_have_the_features_of_the_manifests(version: Any, found: int) -> None:
     policy = resource("policy", inputs={"spec": {"affinity": [{"type": "STRONG_COOKIE_AFFINITY"}]}})
     other = resource("other", inputs={"spec": {"type": "CLIENT_IP"}})
@@ -98,6 +117,8 @@ def test_setting_of_the_enterprise_plan(plan: str, found: int) -> None:
         ({"content": "a.example."}, 1),
         ({"name": "a.example.", "content": "b.example."}, 2),
         ({"content": "."}, 0),
+        ({"content": "The end.", "type": "TXT"}, 0),
+        ({"content": "mail.example.", "type": "MX"}, 1),
         ({"content": UNKNOWN}, 0),
     ],
 )
@@ -129,6 +150,20 @@ def test_destroy_deletes_neither_a_compliance_policy_nor_a_schedule_under_one() 
     assert found(retained, schedule(projectId=UNKNOWN)) == [schedule().urn]
     assert found(retained, schedule(projectId="b")) == []
     assert found(retained, schedule(skipDestroy=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "window", "project", "found"),
+    [(7, 2, "a", 0), (8, 3, "a", 0), (6, 2, "a", 1), (6, 1, "a", 2), (1, 1, "b", 0), (6, 2, UNKNOWN, 1)],
+)
+def test_schedules_meet_the_compliance_policy(days: int, window: int, project: Any, found: int) -> None:
+    def stored(days: int, window: int, project: Any) -> dict[str, Any]:
+        item = {"frequencyInterval": 1, "retentionUnit": "days", "retentionValue": days}
+        return {"policyItemDaily": item, "restoreWindowDays": window, "projectId": project}
+
+    policy = resource("policy", type_=POLICY, inputs=stored(7, 2, "a"))
+    schedule = resource("schedule", type_=SCHEDULE, inputs=stored(days, window, project))
+    assert [item.urn for item in entitlements.backups(plan_of(policy, schedule))] == [schedule.urn] * found
 
 
 @pytest.mark.parametrize(("policy", "found"), [(None, 1), ("DELETE", 1), ("ABANDON", 0)])

@@ -93,9 +93,18 @@ def added(resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any]
 AGENT = "serviceAccount:service-161803398874@gs-project-accounts.iam.gserviceaccount.com"
 TIERED = "cloudflare:index/regionalTieredCache:RegionalTieredCache"
 SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
+POLICY = "gcp:kms/cryptoKeyIAMPolicy:CryptoKeyIAMPolicy"
+AGENT_POLICY = {"policyData": json.dumps({"bindings": [{"role": "roles/viewer", "members": [AGENT]}]})}
+LARGE = {"machineType": "n2d-custom-80-163840", "diskSizeGb": 100}
+DAILY = {"frequencyInterval": 1, "retentionUnit": "days", "retentionValue": 3}
 CLUSTER = "gcp:container/cluster:Cluster"
 FAULTS: list[tuple[str, Callable[[States], States], str]] = [
     ("storage agent", lambda all_: changed(all_, "keys-media", with_values(member=AGENT)), "does not exist"),
+    (
+        "storage agent in a policy",
+        lambda all_: added(all_, POLICY, AGENT_POLICY),
+        "does not exist",
+    ),
     (
         "agent without an identity",
         lambda all_: unordered(all_, "keys-cache", "CryptoKeyIAMMember", "ServiceIdentity"),
@@ -111,6 +120,7 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         lambda all_: [item for item in all_ if name_of(item.urn) != "foundation-redis"],
         "the API redis is disabled",
     ),
+    ("Enterprise only, switched on", lambda all_: added(all_, TIERED, {"value": "on"}), "error 1135"),
     ("Enterprise only", lambda all_: added(all_, TIERED, {"value": "off"}), "error 1135"),
     (
         "setting of the Enterprise plan",
@@ -130,6 +140,21 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "leaves the release channel",
     ),
     (
+        "exact version without a build",
+        lambda all_: changed(all_, "cluster", with_values(minMasterVersion="1.37.1"), CLUSTER),
+        "leaves the release channel",
+    ),
+    (
+        "exact version of a pool",
+        lambda all_: changed(all_, "cluster-spot", with_values(version="1.37.1-gke.100"), "NodePool"),
+        "leaves the release channel",
+    ),
+    (
+        "quota of a custom machine type",
+        lambda all_: changed(all_, "cluster-spot", with_values(nodeConfig=LARGE), "NodePool"),
+        "the quota N2D_CPUS is",
+    ),
+    (
         "version without a feature",
         lambda all_: changed(all_, "cluster", with_values(minMasterVersion="1.36"), CLUSTER),
         "STRONG_COOKIE_AFFINITY",
@@ -138,6 +163,26 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "authorized networks",
         lambda all_: changed(all_, "cluster", with_values(masterAuthorizedNetworksConfig={}), CLUSTER),
         "never sent",
+    ),
+    (
+        "authorized networks with a range",
+        lambda all_: changed(
+            all_,
+            "cluster",
+            with_values(masterAuthorizedNetworksConfig={"cidrBlocks": [{"cidrBlock": "10.0.0.0/8"}]}),
+            CLUSTER,
+        ),
+        "never sent",
+    ),
+    (
+        "vulnerability scan of Enterprise",
+        lambda all_: changed(
+            all_,
+            "cluster",
+            with_values(securityPostureConfig={"vulnerabilityMode": "VULNERABILITY_ENTERPRISE"}),
+            CLUSTER,
+        ),
+        "no longer offers",
     ),
     (
         "vulnerability scan",
@@ -159,8 +204,18 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         lambda all_: changed(all_, "edge-certificate", with_values(content="a.example.")),
         "dot",
     ),
+    (
+        "trailing dot of a name",
+        lambda all_: changed(all_, "edge", with_values(name="a.example."), "DnsRecord"),
+        "stores name without its trailing dot",
+    ),
     ("TTL of a proxied record", lambda all_: changed(all_, "edge", with_values(ttl=300), "DnsRecord"), "TTL"),
     ("webp first", lambda all_: unordered(all_, "edge-webp", "ZoneSetting", "edge-polish"), "error 1020"),
+    (
+        "webp without polish",
+        lambda all_: changed(all_, "edge-polish", with_values(value="off"), "ZoneSetting"),
+        "error 1020",
+    ),
     (
         "App Check at once",
         lambda all_: unordered(all_, "storage-apps-android", "AppCheckPlayIntegrityConfig", "redis/instance"),
@@ -175,6 +230,13 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "compliance policy",
         lambda all_: changed(all_, "database-backup", with_values(skipDestroy=False), "CloudBackupSchedule"),
         "deletes no backup schedule",
+    ),
+    (
+        "schedule below the compliance policy",
+        lambda all_: changed(
+            all_, "database-backup", with_values(policyItemDaily=DAILY), "CloudBackupSchedule"
+        ),
+        "which Atlas requires of every schedule",
     ),
     (
         "compliance policy that is deleted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from rehearsal.pulumi.properties import UNKNOWN
 from tests.rehearsal.providers.fresh_project.test_model import plan_of, resource
 
 SERVICE, IDENTITY = "gcp:projects/service:Service", "gcp:projects/serviceIdentity:ServiceIdentity"
+POLICY = "gcp:kms/cryptoKeyIAMPolicy:CryptoKeyIAMPolicy"
 MEMBER, REDIS = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember", "gcp:redis/instance:Instance"
 SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
 APP, CHECK = (
@@ -44,6 +46,10 @@ def agent(name: str) -> ResourceState:
         (CHECK, "firebaseappcheck"),
         (APP, "firebase"),
         (SERVICE, "serviceusage"),
+        ("gcp:sql/databaseInstance:DatabaseInstance", "sqladmin"),
+        ("gcp:cloudrunv2/service:Service", "run"),
+        ("gcp:projects/apiKey:ApiKey", "apikeys"),
+        ("gcp:dns/managedZone:ManagedZone", "dns"),
         ("cloudflare:index/zone:Zone", None),
     ],
 )
@@ -88,7 +94,21 @@ def test_agent_of_storage_must_be_read() -> None:
     assert "get_project_service_account" in found.remedy
 
 
-@pytest.mark.parametrize("inputs", [{"member": UNKNOWN}, {"members": ["user:a"]}, {}, {"member": "allUsers"}])
+def test_agents_in_a_policy_are_found() -> None:
+    grant = agent("cloud-redis")
+    members = [grant.inputs["member"], "user:a@example.com"]
+    policy = {"policyData": json.dumps({"bindings": [{"role": "roles/viewer", "members": members}]})}
+    found = list(service_agents(plan_of(resource("grant", type_=POLICY, inputs=policy))))
+    assert [item.what for item in found] == [item.what for item in service_agents(plan_of(grant))]
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"member": UNKNOWN}, {"members": ["user:a"]}, {"members": UNKNOWN}, {}, {"member": "allUsers"},
+        {"policyData": UNKNOWN}, {"policyData": "{"}, {"policyData": "[]"}, {"policyData": '{"bindings": 1}'},
+    ],
+)  # fmt: skip
 def test_other_members_are_no_agents(inputs: dict[str, Any]) -> None:
     assert list(service_agents(plan_of(resource("grant", type_=MEMBER, inputs=inputs)))) == []
 
@@ -113,7 +133,8 @@ def test_app_check_waits_for_something_slow_after_its_app() -> None:
     def found(*resources: ResourceState) -> int:
         return len(list(app_check(plan_of(*resources))))
 
-    assert found(app, after(check, app)) == 1
+    token = resource("token", type_="gcp:firebase/appCheckDebugToken:AppCheckDebugToken")
+    assert found(app, after(check, app)) == found(app, after(token, app)) == 1
     assert found(app, slow, after(check, app, slow)) == 0
     assert found(slow, after(app, slow), after(check, app)) == 1
     assert found(check) == 0

@@ -59,6 +59,9 @@ def test_nodes_at_creation_and_with_every_pool_at_its_maximum(
             {"machineType": "c3-standard-4", "bootDisk": {"sizeGb": 10, "diskType": "hyperdisk-balanced"}},
             {"C3_CPUS": (4, 4), "SSD_TOTAL_GB": (10, 10)},
         ),
+        ({"machineType": "n2d-custom-6-12288", "diskType": "pd-standard"}, {"N2D_CPUS": (6, 6)}),
+        ({"machineType": "c3-standard-4-lssd", "diskType": "pd-standard"}, {"C3_CPUS": (4, 4)}),
+        ({"machineType": "custom-2-4096", "diskType": "pd-standard"}, {"CPUS": (2, 2)}),
     ],
 )
 def test_machine_and_disk_decide_the_quota(
