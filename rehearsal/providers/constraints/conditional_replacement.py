@@ -1,7 +1,7 @@
 """Attributes for which only some changes replace the resource, as the provider's plan code decides.
 
-Read in terraform-provider-google-beta, August 2026: `ForceNewIf`, `ForceNewIfChange` and
-`ResourceDiff.ForceNew` in the `CustomizeDiff` of each resource.
+Read in terraform-provider-google-beta and terraform-provider-mongodbatlas, August 2026: `ForceNewIf`,
+`ForceNewIfChange` and `ResourceDiff.ForceNew` in the `CustomizeDiff` of each resource.
 """
 
 from __future__ import annotations
@@ -146,10 +146,36 @@ def _other_columns(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
     return bool(after) and old != new and not bigquery_schema.is_changeable(old, new, external=external)
 
 
+def _other_address(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`forceNewIfNetworkIPNotUpdatable`: an address changes in place only with its network."""
+    if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
+        return False
+    for old, new in zip(before, after, strict=True):
+        if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+            continue
+        first, last = old.get("networkIp"), new.get("networkIp")
+        moved = any(_name(old.get(name)) != _name(new.get(name)) for name in _NETWORK_NAMES)
+        if UNKNOWN not in (first, last) and first and last and first != last and not moved:
+            return True
+    return False
+
+
+def _name(link: Any) -> Any:
+    return link.rsplit("/", 1)[-1] if isinstance(link, str) and link is not UNKNOWN else link
+
+
+def _leaves_dedicated(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
+    """`resourceClusterCustomizeDiff`: a shared cluster (`TENANT`) becomes a dedicated one in place."""
+    return before != after and before != "TENANT"
+
+
+_NETWORK_NAMES: Final = ("network", "subnetwork", "subnetworkProject")
 _CONDITIONS: Final[Mapping[str, tuple[tuple[tuple[str, ...], Condition], ...]]] = {
     _TABLE: ((("schema",), _other_columns),),
     "gcp:compute/disk:Disk": ((("size",), _smaller),),
     "gcp:compute/regionDisk:RegionDisk": ((("size",), _smaller),),
+    "gcp:compute/instance:Instance": ((("networkInterfaces",), _other_address),),
+    "mongodbatlas:index/cluster:Cluster": ((("providerName",), _leaves_dedicated),),
     "gcp:compute/forwardingRule:ForwardingRule": (
         (("target",), _other_attachment),
         (("allowGlobalAccess",), _managed_internally),

@@ -26,15 +26,27 @@ _NEEDED_BY_NOTIFICATION: Final[Mapping[str, tuple[str, ...]]] = {
     "VICTOR_OPS": ("victorOpsApiKey",),
     "WEBHOOK": ("webhookUrl",),
 }
-_DAYS: Final[Mapping[str, int]] = {"days": 1, "weeks": 7, "months": 31, "years": 366}
+# The lowest and the highest number of days in a unit: rules are violated only if every length violates them.
+_DAYS: Final[Mapping[str, tuple[int, int]]] = {
+    "days": (1, 1),
+    "weeks": (7, 7),
+    "months": (30, 31),
+    "years": (360, 366),
+}
 # Properties with retention rules, the shortest snapshot interval first; a value is one rule or a list.
-_POLICY_ITEMS: Final = (
+POLICY_ITEMS: Final = (
     "policyItemHourly",
     "policyItemDaily",
     "policyItemWeeklies",
     "policyItemMonthlies",
     "policyItemYearlies",
 )
+# Minimum retention in days: "Weekly policy must have retention of at least 7 days or 1 week", and likewise.
+_MIN_DAYS: Final[Mapping[str, int]] = {
+    "policyItemWeeklies": 7,
+    "policyItemMonthlies": 31,
+    "policyItemYearlies": 365,
+}
 
 
 def checks_of(token: str) -> tuple[Check, ...]:
@@ -140,24 +152,37 @@ def _size(value: Any) -> int | None:
 
 
 def _backup_schedule(inputs: Mapping[str, Any]) -> Found:
-    """Check retention and the restore window.
+    """Check retention and the restore window of a schedule or of a compliance policy.
 
     Retention must not decrease with the snapshot interval, and the restore window must not be longer than
     hourly snapshots are retained.
     """
-    window, hourly = number(inputs.get("restoreWindowDays")), _days(inputs.get("policyItemHourly"))
-    if window is not None and hourly is not None and window > hourly:
-        yield ("restoreWindowDays",), f"{window:g} is longer than hourly snapshots are retained ({hourly:g})"
+    window, hourly = number(inputs.get("restoreWindowDays")), retained_days(inputs.get("policyItemHourly"))
+    if window is not None and hourly and window > max(hourly):
+        yield (
+            ("restoreWindowDays",),
+            f"{window:g} is longer than hourly snapshots are retained ({max(hourly):g})",
+        )
     before: tuple[str, float] | None = None
-    for name in _POLICY_ITEMS:
-        value = inputs.get(name)
-        listed = [item for _, item in items(value)] if isinstance(value, list) else [value]
-        known = [days for item in listed if (days := _days(item)) is not None]
+    for name in POLICY_ITEMS:
+        value, min_days = inputs.get(name), _MIN_DAYS.get(name, 0)
+        known = retained_days(value)
         if not known:
             continue
+        if min(known) < min_days:
+            yield (name,), f"retains {min(known):g} days; at least {min_days} are required"
         if before is not None and min(known) < before[1]:
             yield (name,), f"retains {min(known):g} days, less than {before[0]} ({before[1]:g})"
-        before = (name, max(known))
+        before = (name, max(retained_days(value, max_length=False)))
+
+
+def retained_days(value: Any, *, max_length: bool = True) -> list[float]:
+    """Return the known retention times in days of a policy item, or of a list of them.
+
+    `max_length`: months and years have their highest number of days, otherwise the lowest.
+    """
+    listed = [item for _, item in items(value)] if isinstance(value, list) else [value]
+    return [days for item in listed if (days := _days(item, max_length=max_length)) is not None]
 
 
 def _export(inputs: Mapping[str, Any]) -> Found:
@@ -203,14 +228,15 @@ def _vector_index(inputs: Mapping[str, Any]) -> Found:
         yield ("fields",), "required where type is vectorSearch"
 
 
-def _days(item: Any) -> float | None:
+def _days(item: Any, *, max_length: bool) -> float | None:
     value, unit = number(at(item, "retentionValue")), text(at(item, "retentionUnit"))
-    return value * _DAYS[unit] if value is not None and unit in _DAYS else None
+    return value * _DAYS[unit][max_length] if value is not None and unit in _DAYS else None
 
 
 _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": (_cluster,),
     "mongodbatlas:index/alertConfiguration:AlertConfiguration": (_alert,),
+    "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy": (_backup_schedule,),
     "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": (_backup_schedule, _export),
     "mongodbatlas:index/databaseUser:DatabaseUser": (_user,),
     "mongodbatlas:index/onlineArchive:OnlineArchive": (_archive,),

@@ -38,8 +38,8 @@ def refused_plans(
     ):
         for path, reason in check(new):
             yield problem(path, f"{reason} ({provider} refuses this plan)")
-    if old and token == _ROUTER_NAT:
-        for path, reason in _drained_addresses(old, new):
+    for change_check in _CHECKS_OF_CHANGED.get(token, ()) if old else ():
+        for path, reason in change_check(old, new):
             yield problem(path, f"{reason} ({provider} refuses this plan)")
 
 
@@ -58,7 +58,8 @@ def _firewall(inputs: Mapping[str, Any]) -> Found:
     """`resourceComputeFirewallSourceFieldsCustomizeDiff`, `…EnableLoggingCustomizeDiff`."""
     names = ("sourceRanges", "sourceServiceAccounts", "sourceTags")
     if inputs.get("direction") not in ("EGRESS", UNKNOWN) and all(
-        missing(inputs.get(name)) for name in names
+        inputs.get(name) is None
+        for name in names  # an empty list is a value
     ):
         yield ("sourceRanges",), f"one of {', '.join(names)} must be set for a rule of ingress"
     if inputs.get("enableLogging") is False and given(inputs.get("logConfig")):
@@ -224,9 +225,7 @@ def _names(links: Any) -> set[str]:
 
 
 def _cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterSurgeSettings…`, `…NodeVersionRemoveDefault…`, `…SkipNodePoolRefresh…`."""
-    if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
-        yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is of that pool"
+    """`containerClusterSurgeSettings…`, `…SkipNodePoolRefresh…`."""
     if inputs.get("skipNodePoolRefresh") is True and inputs.get("nodePools") not in (None, UNKNOWN, []):
         yield ("skipNodePoolRefresh",), "must not be true where nodePools is set; use NodePool resources"
     at: Any = inputs
@@ -240,7 +239,9 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
 
 
 def _new_cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterNodeVersionCustomizeDiff`."""
+    """`containerClusterNodeVersionCustomizeDiff`, `…NodeVersionRemoveDefault…`."""
+    if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
+        yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is of that pool"
     nodes, master = inputs.get("nodeVersion"), inputs.get("minMasterVersion")
     if (
         isinstance(nodes, str)
@@ -253,7 +254,20 @@ def _new_cluster(inputs: Mapping[str, Any]) -> Found:
         yield ("nodeVersion",), f"differs from minMasterVersion ({master}) in a new cluster; leave it out"
 
 
+def _promoted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
+    """`checkPromoteConfigurationsAndUpdateDiff`: a replica that becomes a primary has no primary."""
+    before = old.get("instanceType")
+    was_replica = before == _REPLICA or (before is None and given(old.get("masterInstanceName")))
+    if was_replica and new.get("instanceType") == "CLOUD_SQL_INSTANCE":
+        for name in ("masterInstanceName", "replicaConfiguration"):
+            if new.get(name) not in (None, UNKNOWN):
+                yield (name,), "must be removed where a replica is promoted"
+
+
+_REPLICA: Final = "READ_REPLICA_INSTANCE"
 _ROUTER_NAT: Final = "gcp:compute/routerNat:RouterNat"
+_ROUTER_NAT_ADDRESS: Final = "gcp:compute/routerNatAddress:RouterNatAddress"
+_SQL: Final = "gcp:sql/databaseInstance:DatabaseInstance"
 Checks = tuple[Callable[[Mapping[str, Any]], Found], ...]
 _CHECKS: Final[Mapping[str, Checks]] = {
     "gcp:cloudscheduler/job:Job": (_scheduler_job,),
@@ -270,10 +284,14 @@ _CHECKS: Final[Mapping[str, Checks]] = {
     "gcp:container/cluster:Cluster": (_cluster,),
     "gcp:logging/projectSink:ProjectSink": (_sink,),
     "gcp:monitoring/notificationChannel:NotificationChannel": (_notification_channel,),
-    "gcp:sql/databaseInstance:DatabaseInstance": (_database_instance,),
+    _SQL: (_database_instance,),
     "gcp:storage/bucketObject:BucketObject": (_bucket_object,),
 }
 _CHECKS_OF_NEW: Final[Mapping[str, Checks]] = {
     "gcp:container/cluster:Cluster": (_new_cluster,),
     _ROUTER_NAT: (_new_router_nat,),
+    _ROUTER_NAT_ADDRESS: (_new_router_nat,),
 }
+_CHECKS_OF_CHANGED: Final[
+    Mapping[str, tuple[Callable[[Mapping[str, Any], Mapping[str, Any]], Found], ...]]
+] = {_ROUTER_NAT: (_drained_addresses,), _ROUTER_NAT_ADDRESS: (_drained_addresses,), _SQL: (_promoted,)}

@@ -19,6 +19,12 @@ RULE = "gcp:compute/forwardingRule:ForwardingRule"
 CONNECTOR = "gcp:vpcaccess/connector:Connector"
 GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager"
 ATTACHMENT = "projects/p/regions/r/serviceAttachments/"
+INSTANCE = "gcp:compute/instance:Instance"
+ATLAS_CLUSTER = "mongodbatlas:index/cluster:Cluster"
+
+
+def interface(address: Any, subnetwork: str) -> dict[str, Any]:
+    return {"networkInterfaces": [{"networkIp": address, "subnetwork": subnetwork}]}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +66,7 @@ ATTACHMENT = "projects/p/regions/r/serviceAttachments/"
         ),
         (CONNECTOR, {"maxInstances": 5}, {"maxInstances": 4}),
         (GROUP, {"resourcePolicies": {"workloadPolicy": "w"}}, {}),
+        (INSTANCE, interface("10.0.0.1", "s"), interface("10.0.0.2", "projects/p/subnetworks/s")),
     ],
 )
 def test_a_change_that_the_cloud_cannot_make_replaces(
@@ -95,6 +102,9 @@ def test_a_change_that_the_cloud_cannot_make_replaces(
         ),
         (RULE, {"target": f"{ATTACHMENT}a"}, {"target": "projects/p/regions/r/targetHttpProxies/a"}),
         (RULE, {"allowGlobalAccess": True}, {"allowGlobalAccess": False}),
+        (INSTANCE, interface("10.0.0.1", "s"), interface("10.1.0.1", "t")),
+        (INSTANCE, interface("10.0.0.1", "s"), interface(UNKNOWN, "s")),
+        (INSTANCE, interface("10.0.0.1", "s"), interface("", "s")),
     ],
 )
 def test_another_change_of_the_same_attribute_is_an_update(
@@ -107,3 +117,11 @@ def test_smaller_disk_that_grows_by_itself_is_no_change(gcp: Calls) -> None:
     old, new = ({"settings": {"tier": "t", "diskSize": size}} for size in (50, 20))
     assert not gcp.diff(urn(SQL), old, new).diffs
     assert list(gcp.diff(urn(SQL), new, old).diffs) == ["settings"]
+
+
+@pytest.mark.parametrize(("before", "replaced"), [("TENANT", False), ("AWS", True)])
+def test_only_a_shared_cluster_changes_its_provider_in_place(
+    atlas: Calls, before: str, replaced: bool
+) -> None:
+    found = atlas.diff(urn(ATLAS_CLUSTER), {"providerName": before}, {"providerName": "GCP"})
+    assert bool(found.replaces) is replaced

@@ -25,6 +25,18 @@ def test_properties_that_do_not_go_together_are_reported_at_the_one_to_change() 
     ) == {"restoreWindowDays"}
 
 
+def test_retention_is_compared_with_the_lengths_that_months_and_years_can_have() -> None:
+    def item(unit: str, value: int) -> dict[str, Any]:
+        return {"retentionUnit": unit, "retentionValue": value}
+
+    year = [item("years", 1)]
+    assert not found({"policyItemMonthlies": [item("months", 12)], "policyItemYearlies": year})
+    assert found({"policyItemMonthlies": [item("months", 13)], "policyItemYearlies": year})
+    assert not found({"policyItemWeeklies": [item("weeks", 1)], "policyItemMonthlies": [item("months", 1)]})
+    assert found({"policyItemWeeklies": [item("days", 6)]}) == {"policyItemWeeklies"}
+    assert found({"policyItemYearlies": [item("months", 11)]}) == {"policyItemYearlies"}
+
+
 def scaled(low: str, high: str, **more: Any) -> dict[str, Any]:
     scaling = {"computeEnabled": True, "computeMinInstanceSize": low, "computeMaxInstanceSize": high}
     region = {

@@ -22,6 +22,7 @@ UPGRADE = {"strategy": "BLUE_GREEN", "maxSurge": 1}
 TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
 ROUTER = "gcp:compute/router:Router"
 NAT = "gcp:compute/routerNat:RouterNat"
+NAT_ADDRESS = "gcp:compute/routerNatAddress:RouterNatAddress"
 BACKENDS = "gcp:compute/regionBackendService:RegionBackendService"
 CLUSTER = "gcp:container/cluster:Cluster"
 SINK = "gcp:logging/projectSink:ProjectSink"
@@ -59,7 +60,6 @@ def refused(token: str, inputs: dict[str, Any], olds: dict[str, Any] | None = No
             {"labels": {"password": "a"}, "sensitiveLabels": {"password": "b"}},
             "sensitiveLabels.password",
         ),
-        (FIREWALL, {"sourceRanges": []}, "sourceRanges"),
         (TEMPLATE, {"disks": [{}, {"boot": True}]}, "disks[1].boot"),
         (TEMPLATE, {"disks": [{"type": "SCRATCH", "diskType": "pd-ssd"}]}, "disks[0].diskType"),
         (TEMPLATE, {"disks": [{"diskType": "local-ssd"}]}, "disks[0].diskType"),
@@ -80,6 +80,8 @@ def refused(token: str, inputs: dict[str, Any], olds: dict[str, Any] | None = No
             "bgp.advertisedIpRanges",
         ),
         (NAT, {"drainNatIps": ["a"]}, "drainNatIps"),
+        (NAT_ADDRESS, {"drainNatIps": ["a"]}, "drainNatIps"),
+        (CLUSTER, {"nodeVersion": "1.37.1", "removeDefaultNodePool": True}, "nodeVersion"),
         (BACKENDS, {"backends": [{"group": "g", "maxRate": 5}]}, "backends[0].maxRate"),
         (BACKENDS, {"loadBalancingScheme": "EXTERNAL_MANAGED", "backends": [{"group": "g"}]}, "backends"),
         (SINK, {"bigqueryOptions": {"a": 1}, "uniqueWriterIdentity": False}, "uniqueWriterIdentity"),
@@ -110,6 +112,7 @@ def test_a_plan_that_the_provider_refuses(token: str, inputs: dict[str, Any], pa
         (SSL, {"profile": UNKNOWN}),
         (FIREWALL, {"direction": "EGRESS"}),
         (FIREWALL, {"sourceRanges": UNKNOWN}),
+        (FIREWALL, {"sourceRanges": []}),
         (ARMOR, {"rules": [{"priority": UNKNOWN}, {"priority": UNKNOWN}]}),
         (CHECK, {"httpHealthCheck": {"portSpecification": "USE_FIXED_PORT", "port": UNKNOWN}}),
         (TEMPLATE, {"disks": [{"type": UNKNOWN, "diskType": "local-ssd"}]}),
@@ -128,6 +131,23 @@ def test_an_address_of_a_nat_is_drained_after_it_left_its_addresses() -> None:
     assert not refused(NAT, {"natIps": ["b"], "drainNatIps": ["a"]}, {"natIps": ["b"], "drainNatIps": ["a"]})
     assert refused(NAT, {"natIps": ["a", "b"], "drainNatIps": ["a"]}, old) == {"drainNatIps[0]"}
     assert refused(NAT, {"natIps": ["b"], "drainNatIps": ["c"]}, old) == {"drainNatIps[0]"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ({"instanceType": "READ_REPLICA_INSTANCE"}, {"masterInstanceName": "a"}, {"masterInstanceName"}),
+        ({"masterInstanceName": "a"}, {"replicaConfiguration": {}}, {"replicaConfiguration"}),
+        ({"masterInstanceName": "a"}, {}, set()),
+        ({"instanceType": "CLOUD_SQL_INSTANCE"}, {"replicaConfiguration": {}}, set()),
+    ],
+)
+def test_a_promoted_replica_has_no_primary(old: dict[str, Any], new: dict[str, Any], found: set[str]) -> None:
+    assert refused(SQL, {"instanceType": "CLOUD_SQL_INSTANCE", **new}, {"name": "db", **old}) == found
+
+
+def test_an_existing_cluster_without_its_default_pool_may_have_a_node_version() -> None:
+    assert not refused(CLUSTER, {"nodeVersion": "1.37.1", "removeDefaultNodePool": True}, {"name": "k"})
 
 
 def test_the_versions_of_a_cluster_may_differ_later() -> None:
