@@ -135,7 +135,12 @@ class Scaling:
         declared = max(0, spec["replicas"].integer(1)) if spec["replicas"].present else None
         minimum = maximum = 1 if declared is None else declared
         # Several autoscalers of one workload compete, so the bounds of all of them count.
-        bounds = [found for item in self.scalers.get(key_of(workload), ()) for found in _bounds(item)]
+        scalers = self.scalers.get(key_of(workload), ())
+        if declared == 0:
+            # A HorizontalPodAutoscaler does not act on a workload without replicas, unless it may scale to
+            # zero itself (``ScalingDisabled``, pkg/controller/podautoscaler/horizontal.go).
+            scalers = [item for item in scalers if not _needs_replicas(item)]
+        bounds = [found for item in scalers for found in _bounds(item)]
         if bounds:
             minimum = max(0, min(low for low, _ in bounds))
             maximum = max(0, *(high for _, high in bounds))
@@ -198,6 +203,11 @@ class _LabelIndex:
         for pair in labels.items():
             if isinstance(pair[1], (str, int, float, bool)):
                 self.by_label.setdefault(pair, []).append(entry)
+
+
+def _needs_replicas(scaler: Object) -> bool:
+    minimum = scaler.node.at("spec", "minReplicas")
+    return scaler.kind == "HorizontalPodAutoscaler" and minimum.known() and minimum.integer(1) != 0
 
 
 def _bounds(scaler: Object) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pulumi_policy import Severity
 
 from policies.model.pods import POD_TYPES, PodTemplate, pod_templates, running_containers, title
-from policies.model.property_tree import Finding, Node
+from policies.model.property_tree import Finding, Node, all_known
 from policies.model.scale_targets import Scaling, key_of
 from policies.model.stack import Object, Resource, Stack
 from policies.pack.rule import Settings, rule
@@ -316,23 +316,45 @@ def probe_timeout_exceeds_checks(stack: Stack, _: Settings) -> Iterator[Finding]
 
 @rule(
     "probes-add-up",
-    "A liveness probe must not fail before the readiness probe. "
-    "A pod that is only slow is restarted otherwise, instead of getting less traffic.",
+    "Probes must name a port of their container, and liveness must not fail before readiness. "
+    "A pod that works is restarted otherwise.",
     concern=CONCERN,
     types=POD_TYPES,
-    remediation="Keep periodSeconds x failureThreshold of liveness at least at that of readiness.",
+    remediation=(
+        "Use the name of a port of the same container; keep periodSeconds x failureThreshold of liveness at "
+        "least at that of readiness."
+    ),
     severity=Severity.MEDIUM,
     tags=("SOC2:A1.1", "KUB7"),
 )
 def probes_add_up(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in running_containers(pod):
+            yield from _unnamed_ports(container)
             liveness, readiness = container["livenessProbe"], container["readinessProbe"]
             if liveness.present and readiness.present and _patience(liveness) < _patience(readiness):
                 yield liveness.finding(
                     f"{title(container)}: liveness fails after {_patience(liveness):g} s, before readiness "
                     f"does after {_patience(readiness):g} s"
                 )
+
+
+def _unnamed_ports(container: Node) -> Iterator[Finding]:
+    """Yield named ports of handlers that their container does not declare (``ResolveContainerPort``).
+
+    The kubelet reads a text of digits as a number.
+    """
+    handlers = [container[probe] for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers += [container.at("lifecycle", hook) for hook in ("postStart", "preStop")]
+    for handler in handlers:
+        for kind in ("httpGet", "tcpSocket"):
+            port = handler.at(kind, "port")
+            name = port.text()
+            if not name or name.isdecimal() or not container["ports"].known():
+                continue
+            declared = [item["name"] for item in container["ports"].items()]
+            if all_known(declared) and name not in [item.raw for item in declared]:
+                yield port.finding(f"{title(container)} has no port of the name {name!r}, so it always fails")
 
 
 def _patience(probe: Node) -> float:

@@ -6,6 +6,7 @@ module of that name.)
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 from pulumi_policy import Severity
 
+from policies.model.credentials.chart_values import chart_credentials
 from policies.model.credentials.commands import (
     MAX_COMMAND,
     assigned,
@@ -223,7 +225,7 @@ _MIN_SECRET: Final = 12
 
 @rule(
     "no-secret-variables",
-    "Credentials must not be set in environment variables, arguments or ConfigMaps. "
+    "Credentials must not be set in environment variables, arguments, ConfigMaps or values of charts. "
     "Everyone who can read the manifest can read them otherwise.",
     concern=CONCERN,
     types=POD_TYPES + r"|kubernetes:core/v1:ConfigMap(List)?",
@@ -245,7 +247,12 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
     for item in objects_of(resource):
         if item.group == "kustomize.config.k8s.io":
             yield from _generated(item.node)
+        for value, name in chart_credentials(item):
+            yield value.finding(f"the {item.kind} has {name} in plain text")
         if item.kind == "ConfigMap":
+            for key, value in item.node["binaryData"].entries():
+                if (text := _decoded(value.text())) and (sets_secret(key, text) or recognized(text)):
+                    yield value.finding("the ConfigMap contains a credential")
             for key, value in item.node["data"].entries():
                 if key == DOCUMENTATION:
                     continue
@@ -257,6 +264,9 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
                     yield value.finding(f"the ConfigMap contains {found} in plain text")
                 elif "\n" in value.text().strip() or key.lower().endswith(".json"):
                     yield from secret_lines(key, value)
+                elif is_structured(value.text()):
+                    for name in settings_in(value.text()):
+                        yield value.finding(f"the ConfigMap contains a credential: {name}")
                 elif _sets(key, value):
                     yield value.finding("the ConfigMap contains a credential")
                 elif not recognized(value.text()):
@@ -284,7 +294,8 @@ def _secret_options(container: Node, name: str, value: Node) -> Iterator[Finding
     if sets_password(text):
         yield value.finding(f"{title(container)} sets a password of a database in {name} in plain text")
     elif not recognized(text):  # those are reported by no-secret-values
-        for option in sorted(assigned(text)):
+        options = [*(settings_in(text) if is_structured(text) else ()), *sorted(assigned(text))]
+        for option in dict.fromkeys(options):
             yield value.finding(f"{title(container)} has {option} in {name} in plain text")
 
 
@@ -295,7 +306,9 @@ _SETTING: Final = re.compile(
     re.MULTILINE,
 )
 _CONFIG_FILE: Final = re.compile(
-    r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$", re.IGNORECASE
+    r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$"
+    r"|(?:config|configuration|properties|settings)$",
+    re.IGNORECASE,
 )
 # Directives of Redis, which have no equals sign.
 _DIRECTIVE: Final = re.compile(
@@ -354,11 +367,45 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
             yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
 
 
+def is_structured(text: str) -> bool:
+    """Whether a text may be a JSON object or list, or a file of settings."""
+    stripped = text.strip()
+    return stripped[:1] in ("{", "[") or "\n" in stripped
+
+
+def settings_in(text: str) -> Iterator[str]:
+    """Yield the settings of a text that hold a secret, each once: members in JSON, else lines of settings."""
+    text = text.strip()
+    if text[:1] in ("{", "["):
+        yield from dict.fromkeys(_json_secrets(text))
+        return
+    names = (
+        found["name"]
+        for found in _SETTING.finditer(text[:_MAX_FILE])
+        if sets_secret(found["name"], setting := found["value"].rstrip(" \t\r,;").strip("\"'"))
+        and not is_code(found["name"], setting)
+    )
+    yield from dict.fromkeys(names)
+
+
+def _decoded(text: str) -> str:
+    """Return the text that `text` encodes in base64; "" for other data."""
+    try:
+        return base64.b64decode(text[:_MAX_FILE], validate=True).decode()
+    except ValueError:
+        return ""
+
+
 # The name of a setting; other members are display texts, such as "wrong password".
 _MEMBER: Final = re.compile(r"[A-Za-z_][\w.-]{0,100}")
 
 
 def _json_settings(text: str, value: Node) -> Iterator[Finding]:
+    for name in _json_secrets(text):
+        yield value.finding(f"the ConfigMap contains a credential: {name}")
+
+
+def _json_secrets(text: str) -> Iterator[str]:
     """Yield the members of objects that contain a secret; nothing for text that is not JSON."""
     try:
         waiting: list[Any] = [json.loads(text)]
@@ -377,7 +424,7 @@ def _json_settings(text: str, value: Node) -> Iterator[Finding]:
                     isinstance(text, str) and sets_secret(name, text) and not is_code(name, text)
                     for text in texts
                 ):
-                    yield value.finding(f"the ConfigMap contains a credential: {name}")
+                    yield name
 
 
 _MAX_FILE: Final = 200_000

@@ -41,6 +41,8 @@ def keda(metadata: dict[str, Any] | None = None, **spec: Any) -> Resource:
         ({"replicas": 0}, [], (0, 0)),
         ({"replicas": -1}, [], (0, 0)),
         ({"replicas": 3}, [hpa(2, 5)], (2, 5)),
+        ({"replicas": 0}, [hpa(2, 5)], (0, 0)),  # the autoscaler is disabled
+        ({"replicas": 0}, [hpa(0, 5)], (0, 5)),
         ({"replicas": 9}, [hpa(2, 5)], (2, 9)),
         ({}, [hpa(2, 5), hpa(1, 4, "other")], (1, 5)),
         ({}, [keda(maxReplicaCount=4)], (0, 4)),

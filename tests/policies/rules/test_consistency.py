@@ -35,6 +35,23 @@ def test_hook_of_a_sidecar_counts() -> None:
     assert outcome(workload(pod=SIDE.format(hook)), "termination-grace-period").result == "found"
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("readinessProbe: {httpGet: {port: web}}", "found"),
+        ("ports: [{name: http, containerPort: 80}]\nreadinessProbe: {httpGet: {port: web}}", "found"),
+        ("ports: [{name: http, containerPort: 80}]\nlivenessProbe: {tcpSocket: {port: web}}", "found"),
+        ("lifecycle: {preStop: {httpGet: {port: web}}}", "found"),
+        ("ports: [{name: web, containerPort: 80}]\nreadinessProbe: {httpGet: {port: web}}", "clean"),
+        ("readinessProbe: {httpGet: {port: 8080}}", "clean"),
+        ("readinessProbe: {httpGet: {port: '8080'}}", "clean"),
+        ("readinessProbe: {grpc: {port: 8080}}", "clean"),
+    ],
+)
+def test_probes_name_a_port_of_their_container(lines: str, expected: str) -> None:
+    assert outcome(workload(container=lines), "probes-add-up").result == expected
+
+
 def test_grace_period_equal_to_the_drain_is_not_longer() -> None:
     text = workload(container="lifecycle: {preStop: {sleep: {seconds: 30}}}")
     [message] = outcome(text, "termination-grace-period").findings

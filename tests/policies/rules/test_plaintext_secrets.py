@@ -7,7 +7,7 @@ import json
 import pytest
 
 from policies.rules.plaintext_secrets import recognized
-from tests.support.manifests import outcome, workload
+from tests.support.manifests import manifest, outcome, workload
 
 SECRET_NAMES = (
     "PGPASSWORD", "MYSQL_PWD", "DBPASS", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "GITLAB_PAT",
@@ -138,6 +138,9 @@ def test_variables_that_hold_a_secret_are_found(name: str) -> None:
         ("APP_ARGS", "--token=s3cretX"),
         ("AUTH_HEADER", "Bearer a1b2c3"),
         ("BASIC_AUTH", "admin:s3cretX"),
+        ("CONFIG", '{"db": {"password": "s3cretX"}}'),
+        ("USERS", '[{"name": "app", "token": "s3cretX"}]'),
+        ("APP_CONFIG", "db:\n  password: s3cretX\n"),
     ],
 )
 def test_credentials_in_the_text_of_a_variable_are_found(name: str, value: str) -> None:
@@ -150,6 +153,8 @@ def test_credentials_in_the_text_of_a_variable_are_found(name: str, value: str) 
         ("JAVA_OPTS", "-Djavax.net.ssl.keyStorePassword=$(PASSWORD)"),
         ("APP_ARGS", "--token-file=/run/token --max-tokens=131072"),
         ("LOG_FORMAT", "user=%u token=%s"),
+        ("CONFIG", '{"passwordFile": "/x", "password": "$(PASSWORD)", "tokens": 131072}'),
+        ("APP_CONFIG", "db:\n  password: ${DB_PASSWORD}\n  passwordFile: /run/pw\n"),
     ],
 )
 def test_references_in_the_text_of_a_variable_pass(name: str, value: str) -> None:
@@ -216,6 +221,10 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ("config.json", '{"tokens": ["s3cretX"], "max_tokens": 131072}', "found"),
         ("config.json", '{"tokens": ["$TOKEN"], "maxTokens": "131072"}', "clean"),
         ("JAVA_OPTS", "-Ddb.password=s3cretX", "found"),
+        ("APP", '{"db": {"password": "s3cretX"}}', "found"),
+        ("APP", '{"db": {"password": "${PASSWORD}"}}', "clean"),
+        ("config", "db:\n  password: s3cretX\n", "found"),
+        ("config", "db:\n  password: ${PASSWORD}\n", "clean"),
         ("BASIC_AUTH", "admin:s3cretX", "found"),
         ("_example", "# Not used.\nAPI_KEY: s3cretX\n", "clean"),
         ("nsswitch.conf", "passwd: files\ngroup: files\n", "clean"),
@@ -232,6 +241,19 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
 def test_settings_in_files_of_config_maps(key: str, content: str, expected: str) -> None:
     data = f"{{{key}: {json.dumps(content)}}}"
     text = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {data}\n"
+    assert outcome(text, "no-secret-variables").result == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("db-password: czNjcmV0WA==", "found"),
+        ("db-password: JHtQQVNTV09SRH0=", "clean"),
+        ("logo.png: iVBORw0KGgo=", "clean"),
+    ],
+)
+def test_binary_data_of_config_maps(entry: str, expected: str) -> None:
+    text = f"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\nbinaryData: {{{entry}}}\n"
     assert outcome(text, "no-secret-variables").result == expected
 
 
@@ -257,3 +279,15 @@ def test_generators_of_kustomize_set_credentials() -> None:
         "the secretGenerator has seed in plain text",
         "the configMapGenerator has API_KEY in plain text",
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("auth: {password: s3cretX}", ("the HelmRelease has password in plain text",)),
+        ("auth: {existingSecret: db}", ()),
+    ],
+)
+def test_values_of_a_chart(values: str, expected: tuple[str, ...]) -> None:
+    text = manifest("helm.toolkit.fluxcd.io/v2", "HelmRelease", f"values: {{{values}}}")
+    assert outcome(text, "no-secret-variables").findings == expected
