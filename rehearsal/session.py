@@ -26,6 +26,7 @@ from rehearsal.host.options import MachineOptions
 from rehearsal.host.status import HostStatus
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.policy.pack_process import PackContext, PackProcess
+from rehearsal.pulumi import type_check
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
 from rehearsal.pulumi.stack_outputs import StackOutputs
 from rehearsal.pulumi.urn import name_of
@@ -82,6 +83,7 @@ class Session:
         project decides (``options.refresh``), as in `up` and `down`.
         """
         refresh = self.project.refresh if refresh is None else refresh
+        self._check_program()
         with self._pack(dry_run=True) as pack:
             machine = self.machine() if refresh else None
             return self._operation(listener, machine, pack, targets=targets).preview(refresh=refresh)
@@ -154,6 +156,7 @@ class Session:
             self.store.lock(f"up --stack {self.stack.name}"),
             self._pack(dry_run=False) as pack,
         ):
+            self._check_program()
             if self.options is not None:
                 Machine.preflight(self.folder, self.options)
             if self.project.refresh if refresh is None else refresh:
@@ -248,6 +251,13 @@ class Session:
                     remedy=f"See `kingdom logs --stack {self.stack.name} NAME`.",
                 )
             time.sleep(0.1)
+
+    def _check_program(self) -> None:
+        """Check what the CLI checks before it runs a program. Raises KingdomError of a type checker."""
+        if warning := self.project.missing_virtualenv():
+            self.notice(warning)
+        if self.project.typechecker:
+            type_check.run(self.project.typechecker, self.project.main, self.project.virtualenv)
 
     def _machine(self) -> Machine | None:
         if self.options is None:

@@ -22,6 +22,29 @@ _OWN_NAMESPACE: Final = "rehearsal"
 POLICY_NAMESPACE: Final = "policies:"
 
 
+# Options of the runtime with the values that the Python language host accepts (`parseOptions` in
+# ``sdk/python/cmd/pulumi-language-python/main.go``); none listed for any text.
+_PYTHON_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "virtualenv": (),
+    "typechecker": ("mypy", "pyright"),
+    "toolchain": ("pip", "poetry", "uv"),
+}
+
+
+def _option_problems(options: Any) -> list[str]:
+    """Return what is wrong with the options of the runtime; unknown options are ignored, as by the CLI."""
+    if not isinstance(options, dict):
+        return [f"runtime.options: must be a mapping, not {kind_of(options)}"]
+    problems = []
+    for key, values in _PYTHON_OPTIONS.items():
+        value = options.get(key, values[0] if values else "")
+        if not isinstance(value, str):
+            problems.append(f"runtime.options.{key}: must be text, not {kind_of(value)}")
+        elif values and value not in values:
+            problems.append(f"runtime.options.{key}: must be one of {', '.join(values)}, not {value!r}")
+    return problems
+
+
 @dataclass(frozen=True)
 class Stack:
     """Stack with its configuration: `config` maps full keys to strings, structured values as JSON.
@@ -46,7 +69,8 @@ class Project:
 
     `program` is what is run: the folder `main`, or one file in it. `file` is the project file, and `config`
     what it declares about configuration. `refresh` is whether each operation refreshes the state first
-    (``options.refresh: always``).
+    (``options.refresh: always``). `virtualenv` is the virtual environment of the program, if it names one;
+    `typechecker` is ``mypy``, ``pyright`` or "".
     """
 
     root: Path
@@ -57,6 +81,8 @@ class Project:
     file: Path = Path("Pulumi.yaml")
     config: Mapping[str, Any] = field(default_factory=dict)
     refresh: bool = False
+    virtualenv: Path | None = None
+    typechecker: str = ""
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -90,6 +116,8 @@ class Project:
         language = runtime.get("name") if isinstance(runtime, dict) else runtime
         if language not in (None, "python"):
             problems.append(f"runtime: kingdom runs Python programs, not {language!r}")
+        python = (runtime.get("options") if isinstance(runtime, dict) else None) or {}
+        problems += _option_problems(python)
         if not isinstance(config, dict):
             problems.append(f"config: must be a mapping, not {kind_of(config)}")
         program = root / str(main)
@@ -110,7 +138,31 @@ class Project:
             raise InputError(f"{path} cannot be used:", details=problems)
         folder = program if program.is_dir() else program.parent
         refresh = "refresh" in options
-        return cls(root, str(name), folder, root / str(stacks), program, path, config, refresh)
+        environment = root / python["virtualenv"] if python.get("virtualenv") else None
+        return cls(
+            root=root,
+            name=str(name),
+            main=folder,
+            stacks=root / str(stacks),
+            program=program,
+            file=path,
+            config=config,
+            refresh=refresh,
+            virtualenv=environment,
+            typechecker=python.get("typechecker", ""),
+        )
+
+    def missing_virtualenv(self) -> str:
+        """Return a warning if the virtual environment does not exist; "" if it does, or none is named.
+
+        The CLI refuses to run such a program. `kingdom` runs it with the packages of its own interpreter.
+        """
+        if self.virtualenv is None or (self.virtualenv / "bin" / "python").is_file():
+            return ""
+        return (
+            f"{self.file.name}: runtime.options.virtualenv: {self.virtualenv} is not a virtual environment;"
+            " `pulumi` does not run the program without it"
+        )
 
     def stack_names(self) -> list[str]:
         """Return the stacks that have a file, in the order in which a change is deployed to them."""

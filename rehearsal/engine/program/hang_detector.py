@@ -49,13 +49,21 @@ def current_position(thread: int, main: Path, root: Path) -> str:
     return ""
 
 
+class EndedError(Exception):
+    """A call to the monitor after the end of the program."""
+
+
 class MonitorActivity:
-    """Wrapper of a monitor that records the time since the last call and the number of pending calls."""
+    """Wrapper of a monitor that records the time since the last call and the number of pending calls.
+
+    Once closed, it raises EndedError for all further calls.
+    """
 
     def __init__(self, monitor: Any) -> None:
         self._monitor = monitor
         self._lock = threading.Lock()
         self._pending = 0
+        self._closed = False
         self._last = time.monotonic()
 
     def __getattr__(self, method: str) -> Any:
@@ -63,6 +71,8 @@ class MonitorActivity:
 
         def counted(*arguments: Any) -> Any:
             with self._lock:
+                if self._closed:
+                    raise EndedError(method)
                 self._pending += 1
             try:
                 return call(*arguments)
@@ -72,6 +82,10 @@ class MonitorActivity:
                     self._last = time.monotonic()
 
         return counted
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
 
     @property
     def idle_seconds(self) -> float:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final, NoReturn
 
 import pulumi
@@ -89,11 +90,12 @@ def run(
         loop.set_default_executor(executor)
         # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        exited: list[_ExitError] = []
         try:
             with (
                 _surroundings(main, entry or main, config, secrets),
                 _fresh_modules(main),
-                _exit_as_error() as exited,
+                _exit_as_error(exited, watched),
                 as_unknown(unreadable),
                 references_of_imported_sdks(main, entry or main),
                 _output_as_messages(engine),
@@ -108,10 +110,13 @@ def run(
             raise
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            if isinstance(error, SystemExit) and error.code in (None, 0):
+        except BaseException as raised:
+            error = exited[0] if exited else raised
+            if (isinstance(error, SystemExit) and error.code in (None, 0)) or (
+                isinstance(error, _ExitError) and error.status == 0
+            ):
                 # The language host of the CLI exits with 0, too: the program has ended.
-                watched.SignalAndWaitForShutdown(empty_pb2.Empty())
+                monitor.SignalAndWaitForShutdown(empty_pb2.Empty())
                 return
             for cause in _causes(error):
                 if isinstance(cause, StoppedError):
@@ -194,7 +199,19 @@ def _outputs() -> set[asyncio.Task[Any]]:
 
 
 def _execute(entry: Path) -> None:
-    runpy.run_path(str(entry), run_name="__main__")
+    """Run the program. A file does not make its folder importable, and has its name alone as ``__file__``."""
+    if entry.is_dir():
+        runpy.run_path(str(entry), run_name="__main__")
+        return
+    code = compile(entry.read_bytes(), str(entry), "exec")  # with the whole path, for positions of errors
+    module = ModuleType("__main__")
+    module.__file__ = entry.name
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = module
+    try:
+        exec(code, vars(module))  # noqa: S102
+    finally:
+        sys.modules["__main__"] = before
 
 
 @contextlib.contextmanager
@@ -235,21 +252,24 @@ class _ExitError(BaseException):
 
 
 @contextlib.contextmanager
-def _exit_as_error() -> Iterator[list[_ExitError]]:
-    """Let `os._exit` raise in this process, but not in forked children. Yield the raised errors."""
+def _exit_as_error(exited: list[_ExitError], monitor: MonitorActivity) -> Iterator[None]:
+    """Let `os._exit` raise in this process, but not in forked children, and add the error to `exited`.
+
+    From then on `monitor` refuses calls: resources that the SDK has not registered yet stay so.
+    """
     process, thread, leave = os.getpid(), threading.get_ident(), os._exit
-    exited: list[_ExitError] = []
 
     def refuse(status: int) -> NoReturn:
         if os.getpid() != process:
             leave(status)
         exited.append(_ExitError(status))
+        monitor.close()
         # Another thread ends silently; the main thread reports the error.
         raise exited[-1] if threading.get_ident() == thread else SystemExit(status)
 
     os._exit = refuse
     try:
-        yield exited
+        yield
     finally:
         os._exit = leave
 
@@ -266,9 +286,7 @@ def _surroundings(
     cwd, argv, search = Path.cwd(), sys.argv, list(sys.path)
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
-    sys.argv = [str(entry)]
-    if entry != main:  # `runpy` adds only a folder that it runs
-        sys.path.insert(0, str(main))
+    sys.argv = ["." if entry == main else entry.name]
     os.chdir(main)
     try:
         yield

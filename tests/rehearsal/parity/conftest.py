@@ -14,6 +14,17 @@ from tests.rehearsal.parity.pulumi_cli import Pulumi, Ran, clouds, copy_project
 from tests.rehearsal.parity.records import Record, comparable
 
 STACKS = ("dev", "staging", "prod")
+# Operations on random programs that the CLI could not complete itself.
+INTEGRITY_FAILURES = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """List the random programs that the CLI could not run, which are not compared."""
+    failed = config.stash.get(INTEGRITY_FAILURES, [])
+    if failed:
+        terminalreporter.section(f"{len(failed)} updates of the CLI ended with an invalid state")
+        for line in failed:
+            terminalreporter.line(line)
 
 
 @dataclass(frozen=True)

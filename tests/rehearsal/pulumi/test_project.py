@@ -117,6 +117,21 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
         ("name: a\nmain: infra\nruntime: nodejs\n", ["runtime: kingdom runs Python programs, not 'nodejs'"]),
         ("name: a\nmain: infra\nruntime: {name: go}\n", ["runtime: kingdom runs Python programs, not 'go'"]),
         (
+            "name: a\nmain: infra\nruntime: {name: python, options: {typechecker: pytype}}\n",
+            ["runtime.options.typechecker: must be one of mypy, pyright, not 'pytype'"],
+        ),
+        (
+            "name: a\nmain: infra\nruntime: {name: python, options: {toolchain: conda, virtualenv: [a]}}\n",
+            [
+                "runtime.options.virtualenv: must be text, not a list",
+                "runtime.options.toolchain: must be one of pip, poetry, uv, not 'conda'",
+            ],
+        ),
+        (
+            "name: a\nmain: infra\nruntime: {name: python, options: [venv]}\n",
+            ["runtime.options: must be a mapping, not a list"],
+        ),
+        (
             "name: a\nmain: infra\nconfig: stacks\nstackConfigDir: stacks\n",
             ["config: it names a folder, and so does stackConfigDir; keep the latter"],
         ),
@@ -153,6 +168,23 @@ def test_other_options_of_a_project_are_refused_by_name(root: Path, options: str
     with pytest.raises(InputError) as caught:
         Project.at(root)
     assert caught.value.details == (message,)
+
+
+def test_type_checker_is_that_of_the_project_file(root: Path) -> None:
+    assert Project.at(root).typechecker == ""
+    (root / "Pulumi.yaml").write_text(
+        PROJECT.replace("runtime: python", "runtime: {name: python, options: {typechecker: mypy}}")
+    )
+    assert Project.at(root).typechecker == "mypy"
+
+
+def test_missing_virtual_environment_is_a_warning(root: Path) -> None:
+    (root / "Pulumi.yaml").write_text(
+        PROJECT.replace("runtime: python", "runtime: {name: python, options: {virtualenv: venv}}")
+    )
+    assert f"{root / 'venv'} is not a virtual environment" in Project.at(root).missing_virtualenv()
+    write(root, {"venv/bin/python": ""})
+    assert Project.at(root).missing_virtualenv() == ""
 
 
 def test_environments_are_refused_by_name(root: Path) -> None:

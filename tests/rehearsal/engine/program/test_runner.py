@@ -60,3 +60,17 @@ def test_export_in_a_callback_of_an_output_comes_too_late(stack: Stack) -> None:
     source = 'a = Thing("a")\na.computed.apply(lambda _: pulumi.export("late", 1))\npulumi.export("x", 1)\n'
     stack.up(source)
     assert stack.record("toys-test").outputs == {"x": 1}
+
+
+def test_nothing_is_registered_after_a_program_exits_at_once_with_status_0(stack: Stack) -> None:
+    """As under the CLI: the SDK registers resources after the program's file has run."""
+    stack.up('Thing("a")\n')
+    stack.up('import os\nThing("a")\nos._exit(0)\n')
+    assert stack.names() == set()
+
+
+def test_program_that_exits_at_once_with_another_status_is_an_error(stack: Stack) -> None:
+    stack.up('Thing("a")\n')
+    with pytest.raises(ProgramError, match=r"os\._exit\(3\)"):
+        stack.update("import os\nos._exit(3)\n")
+    assert stack.names() == {"a"}
