@@ -85,7 +85,7 @@ def test_credentials_in_the_values_of_a_release(values: str, expected: list[str]
         "usePasswordFiles: true",
         "tls: {secretName: web, certSecret: web}",
         "limits: {maxTokens: 131072}",
-        "notes.md: |\n  password: ask the on-call engineer\n",
+        "notes.md: |\n  password: call the on-call engineer\n",
         "config.yaml: |\n  password: ${DB_PASSWORD}\n  passwordFile: /run/pw\n",
         "args: ['--password-file=/run/pw', '--token=$(TOKEN)']",
     ],
