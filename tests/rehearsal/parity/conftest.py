@@ -20,7 +20,7 @@ INTEGRITY_FAILURES = pytest.StashKey[list[str]]()
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List the random programs that the CLI could not run, which are not compared."""
-    failed = config.stash.get(INTEGRITY_FAILURES, [])
+    failed: list[str] = config.stash.get(INTEGRITY_FAILURES, [])
     if failed:
         terminalreporter.section(f"{len(failed)} updates of the CLI ended with an invalid state")
         for line in failed:
