@@ -76,7 +76,7 @@ class _DropsDemoted(_NormalizesErrors):
         except BusyLoadingError as error:
             await self._check(error)
             raise
-        if isinstance(response, list):  # of a transaction: its items may be errors
+        if isinstance(response, list):  # the reply of a transaction: items may be errors
             for item in response:
                 if isinstance(item, RedisError):
                     await self._check(item)

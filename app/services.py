@@ -134,8 +134,7 @@ async def open_services(
             {
                 "mongodb": Dependency(lambda: database.command("ping"), required=worker),
                 "redis": Dependency(redis.ping, required=worker),
-                # Without this server, each pod limits by itself, so no role requires the one of the rate
-                # limits.
+                # Without the Redis of the rate limits, each pod limits by itself, so no role requires it.
                 **{
                     f"{use}-redis": Dependency(redis_of[use].ping, required=worker and use is RedisUse.QUEUE)
                     for use in settings.separate_redis

@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _problems(options: argparse.Namespace) -> list[str]:
-    """Return what is wrong with numbers and files of the command line: a report is written after minutes."""
+    """Return the problems of numbers and files on the command line, which are found before the run."""
     found: list[str] = []
     limits = {"windows": 200, "rate": _MAX_RATE, "accounts": 10_000}
     if options.command != "run":

@@ -13,7 +13,7 @@ from rehearsal.report.page import Limit, Page, Plot, Series, TableBlock, render
 
 def to_html(found: Capacity, mix: str, seed: int) -> str:
     """Return the HTML report: throughput and response times over the offered rate, and all steps."""
-    # Of a rate that was measured twice, the first attempt was invalid.
+    # If a rate was measured twice, the first attempt was invalid.
     by_rate = {step.rate: step for step in found.steps}
     steps = [by_rate[rate] for rate in sorted(by_rate)]
 

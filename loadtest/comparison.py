@@ -35,7 +35,7 @@ from rehearsal.scenarios.rate_curve import RateCurve
 # Share of the rounds that are repeated at most.
 _MAX_REPEATED: Final = 0.5
 _UP_SECONDS: Final = 240.0
-# An interrupted `up` ends when the operations in progress have.
+# An interrupted `up` ends when the operations in progress have ended.
 _INTERRUPT_SECONDS: Final = 60.0
 _PORTS: Final = range(8453, 8553)
 _PORT: Final = re.compile(r"^(\s+(?:edgePort|port): )8443$", re.MULTILINE)
@@ -103,7 +103,7 @@ def base_platform(change: Platform, ref: str, notice: Callable[[str], None]) -> 
 
 
 def _remove(tree: Path, notice: Callable[[str], None]) -> None:
-    """Take the base down; if that fails, stop its processes, which nothing could do without the checkout."""
+    """Take the base down; if that fails, stop its processes, before the checkout is removed."""
     try:
         _kingdom(tree, 0, "down", "--stack", "local")
     except BaseUpError as error:

@@ -40,7 +40,7 @@ class ComparisonSettings:
 
 
 def to_json(found: Samples, settings: ComparisonSettings) -> dict[str, Any]:
-    """Return settings, windows and comparisons."""
+    """Return settings, windows and comparisons as JSON values."""
     return {"format": FORMAT, "kind": "comparison", **asdict(settings), **found.as_json()}
 
 

@@ -27,7 +27,7 @@ from rehearsal.providers.schema import ObjectType, resource_type
 
 FOLDER: Final = facts.FOLDER
 TYPE_NAMES: Final = Path(__file__).parents[1] / "tests/rehearsal/providers/constraints/type_names.txt"
-# Lists of what a value may contain, not of values.
+# Documented lists of parts of a value, not of complete values.
 _EXCLUDED: Final = frozenset(
     {
         ("cloudflare_zero_trust_device_custom_profile", "match"),

@@ -156,6 +156,10 @@ NAME_PARTS: Final[dict[str, str]] = {
     "fewest": _BOUND,
     "most": _BOUND,
 }
+# Names of tests state the behavior as a sentence with a subject.
+_TEST_NAME: Final = re.compile(
+    r"^test_(?:what|whatever|who|whoever|where)_|_is_no_(?!longer_|more_)|(?<!there)_are_no_"
+)
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # `text` inside these is code, not prose.
 _CODE: Final = re.compile(r"``[^`]*``|`[^`]*`|:[a-z]+:`[^`]*`|https?://\S+|\[[^\]]*\]\([^)]*\)")
@@ -190,6 +194,8 @@ def _is_question(content: str, at: int) -> bool:
 def name_findings(path: str, names: Iterable[tuple[int, str]]) -> Iterator[Finding]:
     """Apply the rules of names to (line, identifier) pairs of one file."""
     for line, name in names:
+        if _TEST_NAME.search(name):
+            yield Finding(path, line, name, "a sentence with a subject: test_unknown_paths_return_404")
         for part in _PART.findall(name):
             if (instead := NAME_PARTS.get(part.lower())) is not None:
                 yield Finding(path, line, name, instead)

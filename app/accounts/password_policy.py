@@ -20,7 +20,7 @@ _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
 )
-# Not in the list, which has no words this long or none of this kind.
+# Common passwords that the list of zxcvbn lacks: long words, and names of months.
 _WORDS: Final = ("administrator", "correcthorsebatterystaple", "iloveyouforever", *_MONTHS)
 _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)

@@ -93,7 +93,7 @@ class Accounts:
         return await self.open_session(document, client)
 
     async def open_session(self, document: Document, client: Client) -> SignedIn:
-        """Open a session for a client that proved the credential ``document`` was read with.
+        """Open a session for a client that has proved the credential of ``document``.
 
         Raises ``wrong-credentials`` when the credential was changed since then: the change ends the sessions
         that exist, and a session inserted later finds the new version here.

@@ -16,7 +16,7 @@ Guarantees:
   account reads.
 - With ``in_memory=False``, and for values that ``is_held`` excludes, values are stored in Redis only. Each
   read checks the version counters, so an invalidation needs no message. A read that joins a running one may
-  get a value from before, by its round trip.
+  return a value that is older by one round trip.
 - A value that is invalidated during its load is not cached (version counters in Redis decide) and loaded
   again.
 - A write with an unknown outcome invalidates too (:meth:`Cache.writing`, :mod:`app.cache.uncertain_writes`).

@@ -47,7 +47,7 @@ EXPIRES_AFTER: Final = timedelta(minutes=15)
 _SETTLED: Final = (300.0, 600.0)  # seconds fresh and stale; the end of the job invalidates
 _PENDING: Final = (5.0, 0.0)
 _ABSENT: Final = (5.0, 0.0)
-# Of an entry besides its texts and its encoded body: the objects, two times and the headers. Measured.
+# Bytes of an entry besides its texts and its encoded body: objects, two times and headers. Measured.
 _FIXED_BYTES: Final = 600
 _PRIORITIES: Final = {
     Plan.FREE: Priority.LOW,

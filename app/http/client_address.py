@@ -37,7 +37,7 @@ class ClientAddresses:
         forwarded = raw_header(scope, b"x-forwarded-for")
         if forwarded is None:
             forwarded = b""
-        elif len(scope["named_headers"]) < len(scope["headers"]):  # a header is repeated, maybe this one
+        elif len(scope["named_headers"]) < len(scope["headers"]):  # a header is repeated, possibly this one
             forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         key = (peer, forwarded)
         found = self._cache.get(key)

@@ -69,7 +69,7 @@ def required(context: RequestContext, body: msgspec.Struct) -> IdempotentRequest
         raise _invalid_key("is missing")
     if _KEY.fullmatch(value) is None:
         raise _invalid_key("must be 8 to 128 letters, digits and _.:+/=-")
-    # The same body means something else on another route. The account in the name separates the keys of
+    # The same body has another meaning on another route. The account in the name separates the keys of
     # accounts, so that one account cannot probe for the keys of another.
     content = f"{context.scope['method']} {context.scope['path']} ".encode() + msgspec.json.encode(body)
     name = f"{context.session.account}:{value.strip(chr(34))}"

@@ -17,7 +17,7 @@ _FORBIDDEN: Final = re.compile(
 )
 # They choose the form of a symbol (❤️); after anything else they are invisible.
 _PRESENTATION: Final = frozenset("\ufe0e\ufe0f")
-# Surrogates, private use and unassigned: without a meaning that two clients share.
+# Surrogates, private-use and unassigned code points, which each client may interpret differently.
 _MEANINGLESS: Final = frozenset({"Cs", "Co", "Cn"})
 # More marks on one letter than any language uses cover the lines above and below.
 _STACKED: Final = 5

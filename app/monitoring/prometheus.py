@@ -46,7 +46,7 @@ class PrometheusSource:
         Raises SourceError, also for a response of more than MAX_RESPONSE_BYTES.
         """
         step = max(step, (end - start) / (_MAX_POINTS - 1))
-        # Uncompressed, so that what is received is what is counted.
+        # Uncompressed, so that the size limit applies to the bytes received.
         headers = {"accept-encoding": "identity"}
         try:
             if self._token is not None:

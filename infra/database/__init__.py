@@ -59,7 +59,7 @@ class Database(Component):
             org_id=settings.organization,
             is_data_explorer_enabled=False,  # users' data cannot be browsed in the Atlas console
             is_data_explorer_gen_ai_features_enabled=False,  # no data is sent to a language model
-            is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # no sample documents either
+            is_data_explorer_gen_ai_sample_document_passing_enabled=False,  # nor sample documents
             is_performance_advisor_enabled=True,
             is_realtime_performance_panel_enabled=True,
             is_schema_advisor_enabled=True,

@@ -24,7 +24,7 @@ from infra.workload.pods import container, pod, service_account
 WINDOW_START: Final = "kingdom.studio/window-start"
 WINDOW_END: Final = "kingdom.studio/window-end"
 KEEP_SECONDS: Final = 86_400
-"""Seconds for which the ended Job and its logs, which have the results, stay."""
+"""Seconds for which the finished Job and its logs, which contain the results, are retained."""
 GRACE_SECONDS: Final = 30
 
 

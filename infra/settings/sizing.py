@@ -214,7 +214,7 @@ def redis_gb(settings: Settings) -> int:
 
 
 def separate_redis_gb(settings: Settings, use: RedisUse) -> int:
-    """Return the memory of an instance with one use in GB: the queues, if it has them, and client buffers."""
+    """Return the memory in GB of an instance with a single use: its queues, if any, and client buffers."""
     needed_mi = settings.cache.queue_mi if use is RedisUse.QUEUE else 0
     return max(_with_buffers(settings, needed_mi), settings.cache.separate[use])
 

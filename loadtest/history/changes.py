@@ -72,7 +72,7 @@ class Change:
 
     @property
     def size(self) -> str:
-        """The shift with its interval."""
+        """Return the shift with its interval as text."""
         low, high = self.interval
         if self.absolute:
             return f"{self.shift * 100:+.2f} points ({low * 100:+.2f} to {high * 100:+.2f})"
@@ -80,13 +80,13 @@ class Change:
 
     @property
     def commits(self) -> str:
-        """The commits between which it began."""
+        """Return the first commit of the new level and the last one before it, as text."""
         if self.first.commit == self.last.commit:
             return f"{self.first.commit[:12]} before and after: not a change of the code"
         return f"{self.first.commit[:12]} (last before: {self.last.commit[:12]})"
 
     def text(self) -> str:
-        """One line."""
+        """Return the change as one line."""
         kind = "regression" if self.regression else "improvement"
         return (
             f"{self.endpoint} {self.measure}: {kind} of {self.size} with {self.commits}, "
@@ -94,7 +94,7 @@ class Change:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Everything."""
+        """Return the change as JSON values."""
         return {
             "endpoint": self.endpoint, "measure": self.measure, "before": self.before, "after": self.after,
             "shift": self.shift, "interval": list(self.interval), "absolute": self.absolute,

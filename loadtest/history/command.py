@@ -38,7 +38,7 @@ def record(invalid: Sequence[str], entry: Callable[[], Entry]) -> None:
 
 
 def show(machine: str, settings: str, html: Path | None, output: Path | None) -> bool:
-    """Print the runs whose machine class and settings have the given texts; whether none of them regressed.
+    """Print the runs whose machine class and settings contain the given texts. Return whether none regressed.
 
     `html` is the file of a report; `output` that of the JSON, which replaces the text if it is `-`. Raises
     HistoryError, KingdomError if the report would have runs that cannot be compared, or OSError.

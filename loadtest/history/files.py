@@ -85,7 +85,7 @@ def read(folder: Path) -> list[Entry]:
 
 
 def _entry(line: bytes) -> Entry:
-    """Raises ValueError that states what is wrong and what to do."""
+    """Decode a run. Raises ValueError with the problem and the remedy."""
     if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")):
         raise ValueError("an unresolved merge conflict; keep the lines of both sides and remove this one")
     try:

@@ -46,7 +46,7 @@ class ChangePoint:
 
 
 def change_points(values: Sequence[float], tolerance: float, *, absolute: bool = False) -> list[ChangePoint]:
-    """Return the change points of a series in order; shifts within `tolerance` are none.
+    """Return the change points of a series in order; shifts within `tolerance` do not count.
 
     `tolerance` is a share of the median before the change, or, if `absolute`, in the unit of the values.
     """

@@ -51,7 +51,7 @@ async function hold(page, pattern) {
 function look(page, within) {
   return page.evaluate((selector) => {
     const all = (name) => [...document.querySelectorAll(`${selector} ${name}`)];
-    // A text's own element: that of its text node.
+    // The element of a text: the parent of its text node.
     const owner = (text) => {
       const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
       while (walker.nextNode()) if (walker.currentNode.data === text) return walker.currentNode.parentElement;

@@ -122,7 +122,7 @@ async function journeys(browser) {
 /** Run a journey once. */
 async function once(page, name, state) {
   const urls = [];
-  // Each load of the page counts anew: the last counts of every load are added up.
+  // Counters restart with each load of the page, so the last counts of all loads are added.
   const loads = new Map();
   let bytes = 0;
   for (const step of JOURNEYS[name].steps) {
@@ -196,7 +196,7 @@ const swap = () => {
 };
 const isApp = (build) => readFileSync(join(DIST, build, 'index.html'), 'utf8').includes('/first-paint-');
 if (variants.includes('plain')) {
-  // A measurement that was ended by a signal leaves the builds in each other's place.
+  // A measurement that was ended by a signal leaves the two builds swapped.
   if (!isApp('web') && isApp('plain')) swap();
   if (isApp('plain')) throw new Error('dist/plain is not a plain build: run npm run build:plain');
 }

@@ -27,7 +27,8 @@ function constant(path, name) {
 }
 
 /**
- * What public/first-paint.js needs. `scripts` are the app's own, in order, the first of them Metro's runtime; `chunks`
+ * The content of SETTINGS in public/first-paint.js. `scripts` are the app's own, in order, the first of them
+ * Metro's runtime; `chunks`
  * are those of the feed.
  */
 function settings(scripts, chunks, environment = process.env) {

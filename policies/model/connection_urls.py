@@ -107,7 +107,7 @@ _UNCHECKED: Final = frozenset(
         ("sslendpointidentificationalgorithm", "none"),
     }
 )  # fmt: skip
-# Of these options, a web address may have the first kind as a parameter of its page.
+# Options that a web page may also use as query parameters, so they count in no web address.
 _OF_PAGES: Final = frozenset(
     {"verify", "secure", "security", "encrypt", "encryption", "encrypted", "insecure"}
 )

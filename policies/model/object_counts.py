@@ -69,7 +69,7 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
         key = (item.served_group, item.kind, item.namespace, item.name)
         if item.name and item.namespace != "?":
             if key in seen:
-                continue  # an object that is declared twice replaces itself
+                continue  # the last of several declarations of one object counts
             seen.add(key)
         own = found.setdefault(item.namespace, Holdings())
         own.plurals[plural_of(item)] += 1
@@ -109,7 +109,7 @@ _DEFAULT_CLASS: Final = (
 
 
 def _note_unproven(own: Holdings, item: Demand) -> None:
-    """Note the plurals of which a workload may have more objects than are counted."""
+    """Record the plurals of which a workload may have more objects than counted."""
     why = "has unknown values" if item.doubtful else item.unbounded
     if not why:
         return

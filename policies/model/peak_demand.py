@@ -55,7 +55,7 @@ class Demand:
     best_effort: bool = False
 
     def of(self, key: str) -> Fraction:
-        """Return the certain amount of a key such as ``requests.cpu``, ``limits.memory`` or ``pods``."""
+        """Return the minimum peak of a key such as ``requests.cpu``, ``limits.memory`` or ``pods``."""
         return Fraction(self.pods) if key == "pods" else self.pods * self.per_pod.get(key, Fraction(0))
 
     def open_end(self, key: str) -> str:

@@ -152,7 +152,7 @@ class Node:
         return Node(found, (*self.path, key), self.unevaluated, self.urn)
 
     def at(self, *keys: str | int) -> Node:
-        # As repeated indexing, without the nodes between: this is a fifth of an evaluation.
+        # Equals repeated indexing without intermediate nodes, which took a fifth of an evaluation.
         raw = self.raw
         for at, key in enumerate(keys):
             if raw is UNKNOWN:
@@ -253,7 +253,7 @@ class Node:
 
     @contextmanager
     def track_unknowns(self) -> Iterator[list[str]]:
-        """Collect the paths that cannot be evaluated within the block; they remain noted."""
+        """Collect the paths that cannot be evaluated within the block; they are recorded as usual too."""
         places: list[str] = []
         self.unevaluated.watchers.append(places)
         try:

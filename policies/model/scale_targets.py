@@ -37,7 +37,7 @@ class Scaling:
     def workloads(self) -> dict[str, list[tuple[Object, PodTemplate]]]:
         """Return objects that create pods by namespace ("?" if it is unknown), each once.
 
-        An object that is declared twice replaces itself, so the last declaration counts. An object whose
+        The last of several declarations of one object counts. An object whose
         owner is in the stack (a live ReplicaSet of a Deployment) is counted with its owner.
         """
         index: dict[str, dict[tuple[object, ...], tuple[Object, PodTemplate]]] = {}
@@ -95,7 +95,7 @@ class Scaling:
     def other_scalers(self) -> dict[Key, Object]:
         """Return custom resources that may change the number of pods of their target, by target.
 
-        Such as an HTTPScaledObject of KEDA, a MultidimPodAutoscaler of GKE, or a Canary of Flagger.
+        Examples: an HTTPScaledObject of KEDA, a MultidimPodAutoscaler of GKE, a Canary of Flagger.
         """
         found: dict[Key, Object] = {}
         for item in self._stack.objects:

@@ -181,7 +181,7 @@ class Stack:
             metadata = item.node["metadata"].fresh()
             name, namespace = metadata["name"].raw, metadata["namespace"].raw
             key: tuple[object, ...] = (id(item),)
-            # An object that is declared twice in one file replaces itself.
+            # The last of several declarations of one object in a file counts.
             if item.source and isinstance(name, str) and name and isinstance(namespace, (str, type(None))):
                 key = item.source, item.served_group, namespace or "default", name
             index.setdefault(item.kind, {})[key] = item

@@ -67,6 +67,6 @@ def _props(request: Any) -> Any:
 
 
 def serve_quickly(rules: Iterable[Rule]) -> None:
-    """Make packs of this process use that server."""
+    """Make the policy packs of this process use the server of :func:`server_class`."""
     module: Any = sdk
     module._PolicyAnalyzerServicer = server_class(rules)

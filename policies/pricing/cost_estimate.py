@@ -22,7 +22,7 @@ from policies.pricing.usage_estimate import usage
 _REDIS_TIERS: Final = ((4, "M1"), (10, "M2"), (35, "M3"), (100, "M4"))
 # GB of disk in the price of a tier: https://www.mongodb.com/pricing
 _ATLAS_DISK: Final = {"M10": 10, "M20": 20, "M30": 40, "M40": 80, "M50": 160, "M60": 320, "M80": 750}
-_NAT_NODES: Final = 32  # a gateway is paid by the node, up to this many
+_NAT_NODES: Final = 32  # a NAT gateway is charged per node, up to this number
 _FIRST_RULES: Final = 5  # forwarding rules that one price includes
 
 
@@ -84,7 +84,7 @@ def monthly(stack: Stack) -> Costs:
 
 def _priced(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
     if resource.type.startswith("kubernetes:"):
-        return  # pods are paid as nodes; load balancers are counted together
+        return  # pods are charged as nodes; load balancers are counted together
     pricer = _PRICERS.get(resource.type)
     if pricer is not None:
         yield from pricer(resource, stack)
@@ -283,7 +283,7 @@ def _secret_version(resource: Resource, stack: Stack) -> Iterator[Line | Unprice
 
 
 def _edge(resource: Resource, stack: Stack) -> Iterator[Line | Unpriced]:
-    """The plan of the Cloudflare zone, which the component of the edge has among its outputs."""
+    """Yield the cost of the Cloudflare zone's plan, which is an output of the edge component."""
     plan = resource.node["plan"].text()
     if plan == "enterprise":
         yield Unpriced(resource.urn, "Cloudflare's Enterprise plan: paid by contract")
@@ -353,7 +353,7 @@ _PRICERS: Final[dict[str, Callable[[Resource, Stack], Iterator[Line | Unpriced]]
     _EDGE: _edge,
     "mongodbatlas:index/advancedCluster:AdvancedCluster": _atlas,
 }
-# Paid by traffic or stored data, which a plan does not contain, and not in the list.
+# Charged by traffic or stored data, which a plan does not contain; not in the list.
 _BY_USE: Final = {
     "cloudflare:index/loadBalancer:LoadBalancer": "Cloudflare load balancing: paid by the endpoint and query",
     "cloudflare:index/loadBalancerMonitor:LoadBalancerMonitor": "Cloudflare load balancing: paid by check",

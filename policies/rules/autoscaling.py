@@ -106,7 +106,7 @@ def _unmeasured(
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
-        # The second is the form of autoscaling/v2beta1.
+        # targetAverageUtilization is the form of autoscaling/v2beta1.
         share = measured.at("target", "type").is_one_of("Utilization") or (
             measured["targetAverageUtilization"].present
         )

@@ -303,7 +303,7 @@ def _private_ranges(block: Node) -> str:
     private = [_bounds(ipaddress.ip_network(text)) for text in _PRIVATE[version]]
     if whole is not None and _covered(*whole, excluded):
         return _NONE
-    # Half of all addresses has only some of the private ranges.
+    # A block of half of all addresses contains only some of the private ranges.
     inside = [item for item in private if whole is None or whole[0] <= item[0] <= item[1] <= whole[1]]
     private = inside or private
     if all(_covered(first, last, excluded) for first, last in private):

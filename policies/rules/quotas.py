@@ -21,7 +21,7 @@ from policies.pack.rule import ADVISORY, Settings, rule
 
 CONCERN: Final = "quotas"
 _TAGS: Final = ("CIS-GKE:5.7.1", "SOC2:A1.1", "KUB5")
-# Keys of a ResourceQuota that are short for requests.
+# Short forms of ``requests.*`` keys of a ResourceQuota.
 _PLAIN_RESOURCES: Final = ("cpu", "memory", "ephemeral-storage")
 # Keys whose quantities the API server requires to be integers (``IsIntegerResourceName``).
 _INTEGERS: Final = frozenset(
@@ -190,12 +190,12 @@ def _full_name(key: str) -> str:
 
 @dataclass(frozen=True)
 class _Sum:
-    """The peak of several workloads together, of one key of a quota."""
+    """The total peak of several workloads for one key of a quota."""
 
     total: Fraction
-    # Those that reach a part of it, for a message.
+    # Workloads with a share of the total, for a message.
     sharing: list[Demand]
-    # Problems of single workloads, and why the total may become more.
+    # Problems of single workloads, and reasons why the total may be higher.
     problems: list[str]
     unproven: list[str]
 
@@ -230,7 +230,7 @@ class _Sums:
     """Sums by key, each computed once for a list of workloads, since a namespace may have many quotas."""
 
     def __init__(self) -> None:
-        # With the list, so that its identity is not reused.
+        # The value includes the list, so that its id is not reused.
         self._known: dict[tuple[int, str], tuple[list[Demand], _Sum]] = {}
 
     def of(self, key: str, peaks: list[Demand]) -> _Sum:
@@ -263,7 +263,7 @@ def _too_small(
 
 
 def _shortened(parts: list[str], count: int = 0) -> str:
-    """The first of `parts`, and how many more there are of `count`, by default of those."""
+    """Return the first of `parts` and the number of the others, of `count` or all parts, as text."""
     count = count or len(parts)
     more = f"; and {count - _LISTED} more" if count > _LISTED else ""
     return "; ".join(parts[:_LISTED]) + more

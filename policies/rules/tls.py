@@ -372,7 +372,7 @@ def edge(stack: Stack, _: Settings) -> Iterator[Finding]:
         if resource.node["settingId"].known():
             settings.setdefault(resource.node["zoneId"].text(), set()).add(resource.node["settingId"].text())
         else:
-            settings[""] = set()  # it may set any setting in any zone
+            settings[""] = set()  # with an unknown id, it may be any setting
     seen: set[str] = set()
     # Sorted, so that the finding names the same resource in every order of creation.
     for resource in (

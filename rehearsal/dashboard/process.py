@@ -23,7 +23,7 @@ from rehearsal.pulumi.project import Project
 SERVER_FILE: Final = "server.json"
 LOG_FILE: Final = "dashboard.log"
 IN_USE: Final = 75  # exit code when another process writes the recording (EX_TEMPFAIL of sysexits.h)
-# Each thread that handles a request would get an arena of its own, which retains what it once needed.
+# Each thread that handles a request would get an arena of its own, which retains freed memory.
 ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "131072"}
 _START_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 35.0
@@ -56,7 +56,7 @@ def start(project: Project, stack: str, port: int) -> str:
         )  # fmt: skip
     try:
         return _started(child, state)
-    except BaseException:  # Ctrl-C too: what was not reported as started does not run
+    except BaseException:  # Ctrl-C too: a dashboard that was not reported must not run
         child.terminate()
         raise
 

@@ -1,7 +1,7 @@
 """The process of the dashboard: the recorder in a thread, and a web server on loopback.
 
 The web server is that of the standard library: an event loop with an ASGI server takes 20 MB more, and the
-process shall take less than 100 MB.
+process must use less than 100 MB.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _SECURITY: Final = {
 }
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
-# A connection without a request for so long is closed.
+# A connection without a request for this many seconds is closed.
 _IDLE_CONNECTION_SECONDS: Final = 60.0
 _MAX_FORM_BYTES: Final = 64 * 1024
 
@@ -106,7 +106,7 @@ class Dashboard:
         return {**found, "events": [event.to_json() for event in events]}
 
     def _query_range(self, form: dict[str, str]) -> Any:
-        """Return the result of the range query of the Prometheus HTTP API, for every client of it."""
+        """Return the result of a range query in the format of the Prometheus HTTP API."""
         try:
             start, end, step = (_number(form, name) for name in ("start", "end", "step"))
             found = self.recorder.query_range(form.get("query", ""), start, end, step)

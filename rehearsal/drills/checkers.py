@@ -1,7 +1,7 @@
 """Checkers of histories: set-full, total-queue, bank, one effect per key, session guarantees.
 
 The first three follow `jepsen.checker` and `jepsen.tests.bank`. Each returns a `CheckResult`; `valid` is None
-(unknown) when the history proves nothing, which a drill counts as a failure.
+(unknown) when the history is inconclusive, which a drill counts as a failure.
 """
 
 from __future__ import annotations
@@ -238,13 +238,13 @@ def monotonic_states(
     return _result(name, checked, problems)
 
 
-# -- was anything in flight -------------------------------------------------------------------------------
+# -- writes in flight -------------------------------------------------------------------------------
 
 
 def writes_in_flight(
     history: History, writes: Iterable[str], began: float, ended: float, name: str = "writes at the fault"
 ) -> CheckResult:
-    """Check that at least one write was in flight during the fault; otherwise the drill proves nothing."""
+    """Check that at least one write was in flight during the fault; otherwise the drill is inconclusive."""
     wanted: Callable[[RecordedOperation], bool] = lambda o: o.invoked <= ended and o.completed >= began  # noqa: E731
     count = sum(wanted(operation) for operation in history.of(*writes))
     if count == 0:

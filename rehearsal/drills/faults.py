@@ -198,7 +198,7 @@ def disk_full(platform: Platform) -> Iterator[None]:
             process.rlimit(resource.RLIMIT_FSIZE, before)
 
 
-# -- what is rolled out -----------------------------------------------------------------------------------
+# -- rollouts -----------------------------------------------------------------------------------
 
 
 def _with_environment(desired: Desired, variables: dict[str, str]) -> dict[str, Any]:

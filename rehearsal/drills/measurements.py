@@ -14,7 +14,7 @@ _STEP_SECONDS = 1.0
 # TGT1: percentiles of the response time in seconds. TGT3: share of errors.
 TARGETS = {50: 0.2, 95: 0.5, 99: 1.0}
 ERROR_SHARE = 0.01
-# A window with fewer requests proves nothing.
+# A window with fewer requests is inconclusive.
 _MIN_REQUESTS = 20
 _UNANSWERED = {"list", "list-orders", "list-events"}  # derived from other operations
 

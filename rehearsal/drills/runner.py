@@ -32,7 +32,7 @@ RECOVERY_SECONDS = 300.0
 _HEALTHY_SECONDS, _WARM_SECONDS, _START_SECONDS, _SETTLE_SECONDS = 120.0, 12.0, 60.0, 120.0
 _WATCH_SECONDS = 0.2
 _DONE_STATES = ("queued", "ready")
-# While Redis is unavailable, pods may serve cached values for so long (docs/failure-modes.md).
+# Seconds for which pods may serve cached values while Redis is unavailable (docs/failure-modes.md).
 _STALENESS_SECONDS = 2.0
 # A fault that ends at once, such as a kill, has effect for at least this long.
 _MIN_EFFECT_SECONDS = 1.0
@@ -97,7 +97,7 @@ def run(drill: Drill, machine: Machine, options: DrillOptions) -> DrillResult:
     """Run a drill on a platform that is up. Raises DrillError, FaultError or MachineError.
 
     It begins when the platform is healthy, for which it waits two minutes: the autoscaler may be starting
-    replicas because of an earlier load. Whatever interrupts it, the fault is undone and the load ends.
+    replicas because of an earlier load. After any interruption, the fault is undone and the load is stopped.
     """
     _await_health(machine, options)
     rng = random.Random(options.seed)  # noqa: S311 (drawn to be repeated, not to be secret)

@@ -27,7 +27,7 @@ from rehearsal.drills.history import Completion, History, RecordedOperation
 
 _PASSWORD = "correct horse battery"  # noqa: S105 (of accounts that only a drill uses)
 _TIMEOUT_SECONDS = 10.0
-# A write whose outcome is unknown is sent at most so often, as docs/failure-modes.md recommends.
+# Maximum attempts of a write whose outcome is unknown, as docs/failure-modes.md recommends.
 _MAX_ATTEMPTS = 4
 _RETRY_SECONDS = 0.5
 _DEPOSIT_CENTS = 1_000_000
@@ -235,7 +235,7 @@ class Client:
         )  # fmt: skip
         return operation.outcome is Completion.OK
 
-    # -- the last reads -----------------------------------------------------------------------------------
+    # -- final reads -----------------------------------------------------------------------------------
 
     def read_everything(self) -> bool:
         """Read back all data of this client: contents, orders, events, balance.

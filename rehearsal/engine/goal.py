@@ -173,7 +173,7 @@ class Goal:
     def with_alias_of(self, parent: Goal, former: str) -> Goal:
         """Return this goal with the aliases that follow from the `former` URN of its `parent`.
 
-        Aliases of the parent by which no record was found mean nothing for its children
+        Aliases of the parent by which no record was found have no effect on its children
         (``generateAliases`` in ``pkg/resource/deploy/step_generator.go``).
         """
         inherited = [inherited_alias(urn, parent.urn, former) for urn in (self.urn, *self.aliases)]

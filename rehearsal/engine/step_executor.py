@@ -238,7 +238,7 @@ class StepExecutor:
         self._snapshot.end("creating", resource)
 
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
-        """Return `resource` as the cloud has it, None if absent, unrecorded. Raises StepFailedError."""
+        """Return the cloud's state of `resource`, unrecorded; None if absent. Raises StepFailedError."""
         errors: tuple[str, ...] = ()
         try:
             response = provider.Read(

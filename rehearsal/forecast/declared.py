@@ -21,7 +21,7 @@ MONITORS: Final = 2
 
 
 class UndeclaredError(ValueError):
-    """The stack has no part that the forecast needs; the message names it."""
+    """The stack lacks a declaration that the forecast needs; the message names it."""
 
 
 @dataclass(frozen=True)

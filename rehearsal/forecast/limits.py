@@ -42,7 +42,7 @@ class TargetResult:
 def limits(
     platform: DeclaredPlatform, calibration: Calibration, seconds_per_request: float, position: int = 0
 ) -> list[ResourceLimit]:
-    """Return all limits, the first one first."""
+    """Return all limits in the order in which a growing number of users reaches them."""
     occupied = calibration.occupied("api", position)
     pods = min(platform.api.max_replicas, platform.api.pool.max_nodes * platform.api.pods_per_node)
     idle = calibration.occupied_without_load("api", position) / platform.api.cpu_limit

@@ -32,7 +32,7 @@ class ScalabilityLaw:
     measured: tuple[float, float]
 
     def throughput(self, concurrency: float) -> float:
-        """X(N)."""
+        """Return the throughput X(N) in the unit of the measured one."""
         n = concurrency
         return self.single * n / (1 + self.contention * (n - 1) + self.coherence * n * (n - 1))
 
@@ -116,7 +116,7 @@ def _least_squares(points: Sequence[Point], chosen: Sequence[int]) -> tuple[floa
 
 
 def _solve(matrix: list[list[float]]) -> list[float] | None:
-    """Solve by Gauss elimination with pivoting; None for a singular system."""
+    """Solve by Gaussian elimination with pivoting; None for a singular system."""
     size = len(matrix)
     for column in range(size):
         pivot = max(range(column, size), key=lambda row: abs(matrix[row][column]))

@@ -34,7 +34,7 @@ from rehearsal.host.kubernetes.hpa.trace import reading_key
 from rehearsal.scenarios.rate_curve import RateCurve
 
 SYNC_SECONDS = 15
-# Seconds for which the platform has had the first number of users before the first second counts.
+# Seconds with the first number of users, before the seconds that are reported.
 WARM_UP_SECONDS = 600
 TIMEOUT_SECONDS = 10.0
 _STATION_SERVERS = 2
@@ -221,7 +221,7 @@ def simulate(
         times = latency.percentiles(api.ready, served, service, idle)
         waited = backlog / capacity if capacity else TIMEOUT_SECONDS
         queue += served * calibration.jobs
-        # A mix without jobs costs `worker` nothing.
+        # A mix without jobs uses no CPU of `worker`.
         done = min(queue, worker.ready * platform.worker.cpu_limit / per_job) if per_job > 0 else queue
         queue -= done
         used = served * cpu / max(1, api.ready) + idle_api

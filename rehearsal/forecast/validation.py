@@ -70,7 +70,7 @@ class Validation:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All figures."""
+        """Return the result and all figures."""
         return {
             "holds": self.holds,
             "p95Error": self.error,
@@ -80,7 +80,7 @@ class Validation:
         }
 
     def to_text(self) -> str:
-        """A Markdown table and the result."""
+        """Return a Markdown table of the windows, and the result."""
         lines = [
             "| second | requests/s | P95 measured | forecast | 90 % interval | |",
             "| --- | --- | --- | --- | --- | --- |",

@@ -42,7 +42,7 @@ class AutoscalerStatus:
 
 @dataclass(frozen=True)
 class EventStatus:
-    """A Kubernetes event and how often it occurred. `last` is in seconds since the epoch."""
+    """A Kubernetes event and the number of its occurrences. `last` is in seconds since the epoch."""
 
     object: str
     type: str

@@ -35,16 +35,16 @@ class Alert:
         return asdict(self)
 
 
-# Without a value for so many scrapes, nothing follows from the values before: as after a suspend.
+# After this many scrapes without a value, such as during a suspend, earlier values are disregarded.
 _GAP_SCRAPES: Final = 4
 
 
 @dataclass
 class _Pending:
-    beyond: float | None = None  # since when
+    beyond: float | None = None  # time of the first value beyond the threshold
     within: float | None = None
     alert: Alert | None = None
-    at: float = 0.0  # of the last value
+    at: float = 0.0  # time of the last value
 
 
 class Alerts:

@@ -52,7 +52,7 @@ def read_annotations(path: Path) -> list[Event]:
 def _append(state: Path, event: Event) -> None:
     folder = monitoring_folder(state)
     if not folder.is_dir():
-        return  # nothing records this platform
+        return  # no recorder runs for this platform
     path = folder / FILE
     if path.is_file() and path.stat().st_size > _MAX_BYTES:
         return

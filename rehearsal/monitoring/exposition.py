@@ -109,13 +109,13 @@ class Exposition:
             )
         own = {key: _unescaped(value) for key, value in _LABELS.findall(f"{match[2] or ''}}}")}
         words = {f"exported_{key}" if key in self.target_labels else key: own[key] for key in own}
-        # Thousands of series have the same words: one object for each takes a third of the memory.
+        # Thousands of series have labels in common: sharing the objects reduces memory to a third.
         labels = tuple(
             self._pair(pair) for pair in sorted({**words, **self.target_labels, NAME: match[1]}.items())
         )
         if match[6] is None:
             self._known[intern(series)] = labels
-        # With a timestamp, the text before the last space contains the value and is another one each time.
+        # With a timestamp, the text before the last space contains the value, so it is not stored as known.
         return labels, match[5]
 
     def _pair(self, pair: tuple[str, str]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The samples in memory over which signals are evaluated: of each metric as long as a signal reaches back."""
+"""The samples in memory over which signals are evaluated: each metric for its longest range."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rehearsal.monitoring.promql.parser import Selector
 RETENTION_SECONDS: Final = 3600.0 + LOOKBACK_SECONDS
 # A scrape may be late.
 _SPARE_SECONDS: Final = 60.0
-# A mark of the end is before the next sample: two samples are a millisecond apart or more.
+# Seconds from a sample to a mark of the end; less than a millisecond, the minimum between two samples.
 _MARK_SECONDS: Final = 0.0005
 
 
@@ -83,7 +83,7 @@ class Head:
                 self._append(series.labels, bisect_left(self._times, at), value)
 
     def end(self, at: float) -> list[Labels]:
-        """Mark every series as ended, for a gap: no value is carried over it. Returns those that were not."""
+        """Mark every series as ended, so that no value is carried over a gap. Return the ones affected."""
         self._targets.clear()
         ended = [
             labels

@@ -155,7 +155,7 @@ class Recorder:
 
         Raises SourceError, also for a query that is not supported.
         """
-        # A declared query without results has none: over raw samples it would be evaluated at each step.
+        # A declared query is never evaluated over raw samples, which is slow; without results it is empty.
         if query in self._queries() or query in self.store.queries():
             return self.store.results(query, start, end, step)
         try:
@@ -228,7 +228,7 @@ class Recorder:
         recorded: dict[Labels, float] = {}
         failed: set[str] = set()
         ends = time.monotonic() + self._interval * _SCRAPE_SHARE
-        # Targets that hang take no time from those that do not.
+        # A target that hangs must not delay the others.
         for target in sorted(observation.targets, key=lambda each: each.name in self._failed):
             exposition = self._expositions.get(target.name)
             if exposition is None or exposition.metrics != metrics:

@@ -249,7 +249,7 @@ def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
         # Folders often hold variants of one object, in a file each.
         key = (manifest.file, group, manifest.kind, manifest.namespace or "default", manifest.name)
         first = seen.setdefault(key, manifest)
-        # Of a generated name, each declaration is another object.
+        # With generateName, each declaration is a separate object.
         if first is not manifest and manifest.resource.node.at("metadata", "name").present:
             finding = Finding(f"is declared at line {first.line(())} too", (), manifest.resource.urn)
             yield _Found(_remark(DUPLICATE, "advisory", finding, manifest), manifest, finding)

@@ -86,7 +86,7 @@ def _result(item: Remark, reason: str, index: dict[str, int], seen: Counter[str]
                 "logicalLocations": [{"name": about or item.file, "kind": "object"}],
             }
         ],
-        # A line that moves is the same finding.
+        # The fingerprint excludes the line, so that a finding keeps its identity when lines move.
         "partialFingerprints": {"kingdomFinding/v1": f"{mark}:{seen[mark]}"},
     }
     if reason:

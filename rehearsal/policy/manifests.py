@@ -163,7 +163,7 @@ _START: Final = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 
 
 def _after(text: str, line: int) -> str:
-    """Return `text` from the next document at or after a line, behind as many empty lines; "" without one."""
+    """Return `text` from the next document at or after a line, after as many empty lines; "" without one."""
     at = 0
     for _ in range(line):
         at = text.find("\n", at) + 1
@@ -190,7 +190,7 @@ def _ignores(name: str, text: str, trees: list[yaml.Node]) -> Iterator[Ignore]:
             continue
         target = number
         if not line[: found.start()].strip():
-            # A comment of its own is about what follows.
+            # A comment on a line of its own applies to the next line of YAML.
             after = (at for at in range(number + 1, len(lines)) if lines[at].strip(" -\t\r"))
             target = next((at for at in after if not lines[at].lstrip().startswith("#")), number)
         policies = tuple(word for word in re.split(r"[,\s]+", found["names"]) if word)

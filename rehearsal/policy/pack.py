@@ -179,7 +179,7 @@ class PolicyPack:
         """
         stub = self._ready()
         if not any(policy.level == "remediate" for policy in self.info.policies):
-            return []  # the pack would return the same: only such policies may rewrite
+            return []  # only policies of this level rewrite inputs
         response = self._call(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
         for remediation in response.remediations:
             remediation.policyPackVersion = self.info.version

@@ -27,7 +27,7 @@ class Preference:
 
     @classmethod
     def of(cls, request: provider_pb2.CheckRequest) -> Preference | None:
-        """Return the preference of a Check request; None for none."""
+        """Return the preference of a Check request; None if it has none."""
         if not request.HasField("autonaming"):
             return None
         options, modes = request.autonaming, provider_pb2.CheckRequest.AutonamingOptions

@@ -30,7 +30,7 @@ from rehearsal.providers.validation import Problem, Rules, check_value, problem
 
 # One of the markers for unknown values of Pulumi's protocol (``UnknownBoolValue`` in
 # ``sdk/go/common/resource/plugin/rpc.go``): engines read it as unknown, and the Python SDK, which only knows
-# the one for texts, hands it on as it is.
+# the one for texts, passes it on unchanged.
 UNKNOWN_TEXT: Final = "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7"
 _ARGUMENT: Final = re.compile(r"__args__\['(\w+)'\] = (\w+)")
 

@@ -97,7 +97,7 @@ def merged(
 
 
 def _fallback(spec: Any) -> Any:
-    """Return the default that ``Pulumi.yaml`` declares for a key; None for none."""
+    """Return the default that ``Pulumi.yaml`` declares for a key; None if it declares none."""
     if not isinstance(spec, dict):
         return spec
     value = spec.get("value")

@@ -5,8 +5,8 @@ assets carry signature keys (``sdk/go/common/resource/properties.go``). Here the
 (``None``, ``bool``, ``int``, ``float``, ``str``, ``list``, ``dict``) plus the four marker types below.
 
 The SDK has a type of its own for this, ``pulumi.provider.experimental.PropertyValue``. It was measured
-against this module and does not do: as of SDK 3.272 marshalling a computed value raises ``ValueError``,
-hashing one raises ``TypeError``, and a wrapper object stands around every leaf.
+against this module and is not sufficient: as of SDK 3.272 marshalling a computed value raises ``ValueError``,
+hashing one raises ``TypeError``, and every leaf has a wrapper object.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _UNKNOWN_SENTINELS: Final = frozenset(
 )
 
 _SENTINEL_LENGTH: Final = len(UNKNOWN_SENTINEL)
-# The marker that functions without a model return for texts: a program may have put it into a longer text.
+# The marker that functions without a model return for texts; a program may insert it into a longer text.
 _UNKNOWN_TEXT: Final = "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7"
 
 # Any JSON-like value, or one of the markers below.

@@ -45,7 +45,7 @@ def named(main: Path) -> Iterator[str]:
 
 def named_in(tree: ast.AST) -> Iterator[str]:
     """Yield the Pulumi modules that one parsed source names, with repetitions."""
-    packages: dict[str, str] = {}  # by the name it goes by in this file
+    packages: dict[str, str] = {}  # by its local name in this file
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for item in node.names:

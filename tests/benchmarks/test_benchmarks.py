@@ -58,7 +58,9 @@ def test_a_benchmark_that_raises_is_reported_and_the_rest_still_run(
     assert "met" in fast
 
 
-def test_what_this_machine_lacks_is_listed_and_fails_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_benchmark_without_its_requirements_is_listed_and_does_not_fail(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main([], _registry(ABSENT)) == 0
     assert "not run" in (out := capsys.readouterr().out)
     assert "needs Redis 7" in out
@@ -80,7 +82,7 @@ def test_markdown_is_the_table_of_the_readme(capsys: pytest.CaptureFixture[str])
     assert absent == "| `absent` |  | streaq |  | ≥ 3 | needs Redis 7 |"
 
 
-def test_output_that_is_no_terminal_carries_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_outside_a_terminal_has_no_escape_codes(capsys: pytest.CaptureFixture[str]) -> None:
     main([], _registry(FAST, SLOW, BROKEN, ABSENT))
     captured = capsys.readouterr()
     assert "\x1b" not in captured.out + captured.err

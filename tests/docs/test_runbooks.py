@@ -105,7 +105,7 @@ def test_every_variable_is_set_before_it_is_used(runbook: Path) -> None:
         there |= set_here
 
 
-def test_every_runbook_leads_back_to_what_comes_before_any_of_them() -> None:
+def test_every_runbook_links_to_the_prerequisites() -> None:
     named = set(re.findall(r"\]\(([\w-]+\.md)\)", prose(OVERVIEW)))
     assert named == {path.name for path in RUNBOOKS if path != OVERVIEW}
     assert "docs/runbooks/README.md" in (ROOT / "README.md").read_text()
@@ -300,7 +300,7 @@ def test_options_are_valid_for_kubectl(subcommand: str) -> None:
         assert re.search(rf"(?<![\w-]){option}\b", text), option
 
 
-def test_github_gets_what_the_workflows_ask_for() -> None:
+def test_set_up_script_sets_everything_that_the_workflows_use() -> None:
     workflows = "\n".join(path.read_text() for path in WORKFLOWS.glob("*.yml"))
     given = {kind: set(re.findall(rf"gh {kind} set (\w+)", everything())) for kind in ("variable", "secret")}
     assert given["variable"] == set(re.findall(r"\bvars\.(\w+)", workflows))
@@ -358,7 +358,7 @@ def exceptions() -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("exception", "settings"), dict(exceptions()).items())
-def test_an_exception_lets_the_update_of_its_runbook_through(
+def test_an_exception_permits_the_update_of_its_runbook(
     tmp_path: Path, exception: str, settings: dict[str, Any]
 ) -> None:
     """The exception is set in prod's stack file, which is equivalent to `--policy-pack-config`."""

@@ -1,4 +1,4 @@
-"""The page on the service names what the service has."""
+"""The page on the service lists all variables and commands of the service."""
 
 import re
 from pathlib import Path

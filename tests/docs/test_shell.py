@@ -32,7 +32,7 @@ def test_commands_are_taken_out_of_a_block(body: str, found: list[str]) -> None:
     assert _read(body) == found
 
 
-def test_a_line_that_is_no_shell_is_refused() -> None:
+def test_a_line_of_invalid_shell_is_refused() -> None:
     with pytest.raises(ValueError, match="quotation"):
         _read("echo 'unfinished\n")
 

@@ -190,7 +190,7 @@ def hung(project: Project, prefix: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", list(PROMISES))
 @SHORT_AND_LONG
-def test_a_hung_dependency_costs_what_is_documented_and_is_used_again(
+def test_a_hung_dependency_has_the_documented_effect_and_is_used_again(
     platform: Project, name: str, seconds: float
 ) -> None:
     promise = PROMISES[name]

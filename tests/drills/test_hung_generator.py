@@ -56,9 +56,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, generator: Process) -> Ite
 
 
 @SHORT_AND_LONG
-def test_a_hung_generator_delays_texts_and_nothing_else(
-    service: Platform, generator: Process, seconds: float
-) -> None:
+def test_a_hung_generator_delays_texts_only(service: Platform, generator: Process, seconds: float) -> None:
     with contextlib.ExitStack() as stack:
         users = [sign_up(service.url).client for _ in range(USERS)]
         for client in users:

@@ -18,7 +18,7 @@ def test_the_cluster_is_backed_up_as_the_settings_say(declared: Declared) -> Non
     assert "encryptionKey" in plan["backupConfig"]
 
 
-def test_a_restore_overwrites_nothing_and_brings_the_service_back(declared: Declared) -> None:
+def test_a_restore_overwrites_nothing_and_restores_the_service(declared: Declared) -> None:
     restore = declared.one("RestorePlan")["restoreConfig"]
     namespace = declared.one("Namespace")["metadata"]["name"]
     assert restore["selectedNamespaces"]["namespaces"] == [namespace]

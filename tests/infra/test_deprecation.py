@@ -1,7 +1,7 @@
-"""Nothing that the installed SDKs call deprecated is in use: no type, and no property at any depth.
+"""The program uses no deprecated type, and no deprecated property at any depth.
 
-The SDKs warn when a deprecated keyword is given; the plain dicts that nested inputs are written as warn of
-nothing. So the whole state is held against the marks in the SDKs.
+The SDKs warn of deprecated keyword arguments, but not of deprecated keys of plain dicts, which the program
+uses for nested inputs. So the complete state is compared with the deprecations in the SDKs.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def test_the_table_lists_the_checks_that_kill_each_mutant(evaluated: Table) -> N
         assert all(set(who) <= set(now[way]) for way, who in ways.items()), setting
 
 
-def test_what_is_left_out_is_there_and_has_a_reason() -> None:
+def test_omitted_settings_exist_and_have_a_reason() -> None:
     there = {
         setting.id
         for path in PROGRAM.rglob("*.py")

@@ -40,7 +40,7 @@ def test_the_documented_costs_are_those_of_the_plan(declared: Declared) -> None:
         assert dict(rows)[declared.stack] == span(costs.minimum, costs.maximum)
 
 
-def test_what_carries_labels_carries_the_environments(declared: Declared) -> None:
+def test_labelled_resources_have_the_label_of_the_environment(declared: Declared) -> None:
     for resource in declared.resources:
         for key in LABELLED:
             labels = resource.inputs.get(key)
@@ -91,7 +91,7 @@ FLAGS = ("deletionProtection", "terminationProtectionEnabled")
 
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
-def test_what_holds_data_is_protected(stack: str, stack_of: Callable[[str], Declared]) -> None:
+def test_data_stores_are_protected(stack: str, stack_of: Callable[[str], Declared]) -> None:
     declared = stack_of(stack)
     holding = [item for item in declared.resources if item.type in HOLDING and not reserved(item)]
     assert {item.type for item in holding} == HOLDING

@@ -22,7 +22,7 @@ def test_raising_the_generation_signs_with_a_key_that_running_pods_already_know(
     values["kingdom:identity"]["sessionKeyGeneration"] = 2
     second = session_keys(rehearse("dev", tmp_path, values))
     assert second[0] == first[1]
-    assert first[0] in second  # what it signed is still verified
+    assert first[0] in second  # tokens that it signed are still accepted
     assert len(set(second)) == 3
 
 

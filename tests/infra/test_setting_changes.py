@@ -1,4 +1,4 @@
-"""One setting is changed in a stack: exactly what follows from it moves, in the plan itself."""
+"""One setting is changed in a stack: the plan differs in exactly the values derived from it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ DRAINING = {
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_one_setting_moves_all_that_follows_from_it_and_nothing_else(
+def test_one_setting_changes_exactly_the_values_derived_from_it(
     key: str, value: int, more: set[str], fewer: set[str]
 ) -> None:
     found = moved(key, value)
@@ -118,17 +118,17 @@ def test_one_setting_moves_all_that_follows_from_it_and_nothing_else(
 def test_the_steps_of_a_stop_add_up(drain: int, finish: int) -> None:
     plan = inputs("drainSeconds", drain) if drain != 15 else inputs("requestSeconds", finish)
     assert (number(plan[DRAIN]), number(plan[TIMEOUT])) == (drain, finish)
-    # The balancer lets go of a replica only when that has had time for both of its steps...
+    # The load balancer retains connections to a replica for both steps of its stop...
     assert {number(plan[path]) for path in DRAINING} == {drain + finish}
-    # ...before the kubelet ends it...
+    # ...which end before the grace period of the kubelet...
     assert all(number(plan[path]) > drain + finish for path in GRACE)
-    # ...and has noticed that it is not ready while it still serves.
+    # ...and begin with enough time for the probes to detect that it is not ready.
     for path in (*READINESS, CHECK):
         assert number(plan[path]) * (PROBE_FAILURES + 1) <= drain
 
 
 def test_the_workload_is_planned_before_there_is_a_cluster() -> None:
-    """No cluster, no address of one: the provider's kubeconfig is unknown, and every object is planned."""
+    """Without a cluster, the provider's kubeconfig is unknown; every object is still planned."""
     plan = planned()
     (provider,) = [item for item in plan if item.type == "pulumi:providers:kubernetes"]
     assert provider.inputs["kubeconfig"] == UNKNOWN

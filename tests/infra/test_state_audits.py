@@ -69,10 +69,10 @@ def without_protection(declared: Declared, type_: str) -> list[ResourceState]:
 
 
 class TestSecrets:
-    def test_no_secret_stands_in_the_state_in_plain(self, guarded: Declared) -> None:
+    def test_state_has_no_plaintext_secret(self, guarded: Declared) -> None:
         assert texts(plain_secrets(everything(guarded), guarded.result.outputs)) == []
 
-    def test_no_secret_stands_in_the_state_file_in_plain(self, guarded: Declared) -> None:
+    def test_state_file_has_no_plaintext_secret(self, guarded: Declared) -> None:
         crypter = Crypter.create("a passphrase of no consequence")
         text = json.dumps([to_json(item, crypter) for item in everything(guarded)])
         secrets = lines_of_secrets(everything(guarded))
@@ -112,16 +112,16 @@ class TestSecrets:
         "looks",
         [KEY, "mongodb+srv://user:pass@host/db", "AKIA" + "A" * 16, "ghp_" + "a" * 36, "AIza" + "b" * 35],
     )
-    def test_what_looks_like_a_secret_is_found(self, prod: Declared, looks: str) -> None:
+    def test_text_in_the_format_of_a_secret_is_found(self, prod: Declared, looks: str) -> None:
         state = planted(prod, "kubernetes:core/v1:ConfigMap", "data.NOTE", f"x {looks} y")
         assert "looks like a secret" in " ".join(texts(plain_secrets(state, {})))
 
 
 class TestAddresses:
-    def test_nothing_is_on_the_internet_that_was_not_meant(self, guarded: Declared) -> None:
+    def test_only_listed_resources_are_reachable_from_the_internet(self, guarded: Declared) -> None:
         assert texts(unmeant_addresses(everything(guarded))) == []
 
-    def test_every_door_that_was_meant_is_there(self, prod: Declared) -> None:
+    def test_every_listed_public_resource_exists(self, prod: Declared) -> None:
         there = {(item.urn.rpartition("::")[2], item.type) for item in everything(prod)}
         assert there >= DOORS.keys()
 
@@ -170,7 +170,9 @@ class TestAddresses:
 
 
 class TestLabels:
-    def test_whatever_can_carry_labels_carries_the_environment(self, declared: Declared) -> None:
+    def test_every_resource_that_supports_labels_has_those_of_the_environment(
+        self, declared: Declared
+    ) -> None:
         assert texts(unlabelled(everything(declared), labels_of(declared.stack))) == []
 
     @pytest.mark.parametrize("label", ["environment", "platform", "team", "managed-by"])
@@ -208,7 +210,7 @@ class TestStores:
     def test_every_store_has_backup_encryption_and_protection(self, guarded: Declared) -> None:
         assert texts(unguarded(everything(guarded))) == []
 
-    def test_every_store_says_of_each_aspect_what_it_has_or_why_not(self) -> None:
+    def test_every_store_declares_each_aspect_or_the_reason_without_it(self) -> None:
         for type_, store in stores().items():
             assert store.rules.keys() == set(ASPECTS), type_
         assert not stores().keys() & keepers().keys()
@@ -241,7 +243,7 @@ class TestStores:
         "saver",
         ["gcp:gkebackup/backupPlan:BackupPlan", "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"],
     )
-    def test_a_store_that_nothing_saves_is_found(self, prod: Declared, saver: str) -> None:
+    def test_a_store_without_a_backup_is_found(self, prod: Declared, saver: str) -> None:
         state = [item for item in everything(prod) if item.type != saver]
         assert any(f"no {saver} saves it" in what for what in texts(unguarded(state)))
 
@@ -252,14 +254,14 @@ class TestStores:
     @pytest.mark.parametrize(
         "type_", ["gcp:sql/databaseInstance:DatabaseInstance", "kubernetes:core/v1:PersistentVolumeClaim"]
     )
-    def test_a_new_kind_of_store_must_be_described(self, prod: Declared, type_: str) -> None:
+    def test_an_unclassified_type_of_store_is_found(self, prod: Declared, type_: str) -> None:
         store = next(item for item in everything(prod) if item.type == "gcp:redis/instance:Instance")
         state = [*everything(prod), dataclasses.replace(store, type=type_, inputs={})]
         assert any("neither among" in what for what in texts(unguarded(state)))
 
 
 class TestHardening:
-    def test_every_setting_prevents_what_it_is_there_for(self, guarded: Declared) -> None:
+    def test_every_hardening_setting_has_its_required_value(self, guarded: Declared) -> None:
         assert texts(unhardened(everything(guarded))) == []
 
     def test_every_rule_has_a_resource_to_hold_for(self, prod: Declared) -> None:

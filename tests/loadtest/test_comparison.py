@@ -177,7 +177,7 @@ def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
         ("time.sleep(60)", r"^`kingdom up --stack local --policy-pack none` did not end within 1 s$"),
     ],
 )
-def test_base_that_does_not_come_up_is_taken_down_and_its_output_shown(
+def test_base_that_does_not_start_is_taken_down_and_its_output_shown(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ports: tuple[int, int], action: str, message: str
 ) -> None:
     monkeypatch.setattr(module, "_UP_SECONDS", 1.0)

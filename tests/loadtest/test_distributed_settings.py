@@ -39,7 +39,7 @@ def test_the_variables_are_read() -> None:
     assert read(ENVIRON) == SETTINGS
 
 
-def test_all_that_is_wrong_is_reported_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     wrong = {
         **ENVIRON,
         "KINGDOM_LOADTEST_HOST": "",

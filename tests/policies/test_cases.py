@@ -51,7 +51,7 @@ def test_allowed_changes_pass(case: Case, change: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(("case", "change"), BREAKS)
-def test_what_is_wrong_is_found_at_its_place(case: Case, change: Break) -> None:
+def test_each_violation_is_found_at_its_path(case: Case, change: Break) -> None:
     given = case.broken(change)
     result = evaluate(case.policy, *given, settings=case.settings)
     assert result.found(change.expect), result.findings

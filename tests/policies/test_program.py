@@ -116,7 +116,7 @@ def test_a_break_is_found_by_its_rule_alone_and_at_its_place(production: Product
     }, [f"{item.policy} {item.level} {item.message}" for item in found]
 
 
-def test_what_is_planted_is_of_a_type_that_the_program_does_not_declare(production: Production) -> None:
+def test_added_resources_have_types_that_the_program_does_not_declare(production: Production) -> None:
     """For declared types, a row must change the declared resource instead of adding one."""
     # The program declares these types, but only in forms that the rule does not evaluate.
     forms = {

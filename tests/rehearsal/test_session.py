@@ -20,7 +20,7 @@ from rehearsal.host.client import Machine
 from rehearsal.host.status import HostStatus, ProcessStatus
 from rehearsal.pulumi.project import Project
 from rehearsal.session import Session
-from tests.rehearsal.engine.handed import errors, ops
+from tests.rehearsal.engine.program_folders import errors, ops
 
 PROGRAM = """\
 import pulumi
@@ -240,7 +240,7 @@ def record(name: str, **options: Any) -> ResourceState:
         ((record("a", protect=True),), (record("a"),), False),
     ],
 )
-def test_records_are_the_same_whatever_their_order(
+def test_records_are_equal_in_any_order(
     planned: tuple[ResourceState, ...], stored: tuple[ResourceState, ...], same: bool
 ) -> None:
     assert session_module._same_records(Snapshot(planned), Snapshot(stored)) is same

@@ -17,7 +17,7 @@ def _machine_paths(path: Path) -> list[str]:
     return [match.group() for match in MACHINE_PATHS.finditer(text(path) or "")]
 
 
-def test_no_tracked_file_names_a_path_of_somebodys_machine() -> None:
+def test_no_tracked_file_contains_a_path_of_one_machine() -> None:
     found = {name(path): paths for path in tracked() if (paths := _machine_paths(path))}
     assert not found
 
@@ -37,7 +37,7 @@ def test_text_files_end_with_one_newline_and_carry_no_carriage_returns() -> None
 
 
 @pytest.mark.parametrize("package", ["app", "infra", "loadtest", "policies", "rehearsal"])
-def test_every_module_says_what_it_is(package: str) -> None:
+def test_every_module_has_a_docstring(package: str) -> None:
     silent = [
         name(path)
         for path in tracked(".py")
@@ -49,7 +49,7 @@ def test_every_module_says_what_it_is(package: str) -> None:
     assert not silent
 
 
-def test_the_program_never_asks_which_stack_it_is() -> None:
+def test_the_program_does_not_depend_on_the_name_of_the_stack() -> None:
     asking = [
         f"{name(path)}:{node.lineno}"
         for path in tracked(".py")
@@ -60,6 +60,6 @@ def test_the_program_never_asks_which_stack_it_is() -> None:
     assert not asking
 
 
-def test_no_module_is_named_for_nothing_in_particular() -> None:
+def test_no_module_has_a_generic_name() -> None:
     vague = {"utils.py", "util.py", "helpers.py", "common.py", "misc.py"}
     assert not [name(path) for path in tracked(".py") if path.name in vague]

@@ -1,6 +1,6 @@
 """Layout of the repository: tests mirror the tree, folders stay small, imports form no cycle.
 
-`layout_allowance.yaml` lists what does not hold yet; its lists may only shrink.
+`layout_allowance.yaml` lists the remaining exceptions; its lists may only shrink.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 - no acknowledged write is lost, and everything acknowledged ends as ready or failed;
 - one effect for each idempotency key, however often its request was sent;
-- no read is older than the bound of ``app.cache.cache`` allows.
+- no read is older than the bound that ``app.cache.cache`` states.
 
 ``KINGDOM_SOAK_SECONDS`` makes it shorter, ``KINGDOM_SOAK_SEED`` repeats the faults of a run.
 """

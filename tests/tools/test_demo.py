@@ -40,7 +40,7 @@ def test_two_runs_make_one_journey(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(200, 1), (401, 1), (429, 3), (500, 1), (503, 3)])
-def test_request_is_repeated_while_the_service_asks_for_it(status: int, attempts: int) -> None:
+def test_request_is_repeated_while_the_service_returns_429_or_503(status: int, attempts: int) -> None:
     seen: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -54,7 +54,7 @@ def test_request_is_repeated_while_the_service_asks_for_it(status: int, attempts
     assert [request.content for request in seen] == [seen[0].content] * attempts
 
 
-def test_retry_ends_when_the_service_asks_for_too_long() -> None:
+def test_retry_ends_when_retry_after_is_too_long() -> None:
     transport = RetryingTransport(
         httpx.MockTransport(lambda _: httpx.Response(503, headers={"retry-after": "3600"}))
     )

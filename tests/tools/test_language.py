@@ -57,12 +57,33 @@ def test_findings_name_the_line_of_the_occurrence() -> None:
     assert (finding.path, finding.line, finding.instead) == ("a.md", 11, "fix, remediate")
 
 
-@pytest.mark.parametrize("name", ["wish", "most_attempts", "_LONGEST_LINE", "KeptAnswer", "judge"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "wish",
+        "most_attempts",
+        "_LONGEST_LINE",
+        "KeptAnswer",
+        "judge",
+        "test_what_fails_is_reported",
+        "test_a_name_is_no_quantity",
+    ],
+)
 def test_names_with_excluded_parts_are_found(name: str) -> None:
     assert list(name_findings("x.py", [(1, name)]))
 
 
-@pytest.mark.parametrize("name", ["max_attempts", "keepalive", "almost", "answerable_host", "RequestContext"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max_attempts",
+        "keepalive",
+        "almost",
+        "answerable_host",
+        "RequestContext",
+        "test_a_pod_that_is_no_longer_ready_is_removed",
+    ],
+)
 def test_names_of_standard_parts_pass(name: str) -> None:
     assert not list(name_findings("x.py", [(1, name)]))
 

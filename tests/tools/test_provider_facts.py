@@ -75,7 +75,7 @@ def facts_of(measured: dict[str, Any], path: str = "a.x") -> dict[str, Any]:
     return attribute(path, {"type": "string"} | measured, Counter())
 
 
-def test_measured_facts_are_copied_and_others_left_out() -> None:
+def test_measured_facts_are_copied_and_other_keys_omitted() -> None:
     measured = {"required": True, "max_length": 3, "description": "long", "deprecated": "use b"}
     assert facts_of(measured) == {"type": "string", "required": True, "max_length": 3, "deprecated": True}
 

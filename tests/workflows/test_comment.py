@@ -89,7 +89,7 @@ def posted(tmp_path: Path, text: str | None, event: str = "pull_request") -> tup
     return found["posted"], found["outputs"]
 
 
-def test_no_link_mention_or_reference_of_others_is_posted(tmp_path: Path) -> None:
+def test_links_mentions_and_references_in_untrusted_text_are_removed(tmp_path: Path) -> None:
     text = "\n\n".join(HOSTILE)
     (body,) = posted(tmp_path, text)[0]
     head, _, foot = body.rpartition("\n---\n")
@@ -97,13 +97,13 @@ def test_no_link_mention_or_reference_of_others_is_posted(tmp_path: Path) -> Non
     assert foot.startswith("Made by the pull request's own code at " + "a" * 40)
 
 
-def test_what_a_review_writes_stays_readable(tmp_path: Path) -> None:
+def test_markup_of_a_review_is_not_changed(tmp_path: Path) -> None:
     text = "<details><summary><code>dev</code></summary>\n\n- `a` &lt;b&gt; &amp; c\n\n</details>"
     assert text in posted(tmp_path, text)[0][0]
 
 
 @pytest.mark.parametrize("text", ["````\nnever closed", "<details>\n<details>", "~~~\n```\n"])
-def test_what_is_left_open_does_not_swallow_whose_code_it_was(tmp_path: Path, text: str) -> None:
+def test_unclosed_markup_does_not_hide_the_note_on_the_author(tmp_path: Path, text: str) -> None:
     (body,) = posted(tmp_path, text)[0]
     head, _, _ = body.rpartition("\n\n---\n")
     assert head.count("<details>") == head.count("</details>")
@@ -123,6 +123,6 @@ def test_findings_of_main_are_published_for_main_without_a_comment(tmp_path: Pat
     assert outputs == {"ref": "refs/heads/b", "sha": "a" * 40, "sarif": "true", "junit": "false"}
 
 
-def test_a_run_without_a_review_says_so(tmp_path: Path) -> None:
+def test_a_run_without_a_review_is_reported(tmp_path: Path) -> None:
     (body,) = posted(tmp_path, None)[0]
     assert "The preview ended without a review (success)" in body

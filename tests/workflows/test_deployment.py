@@ -119,7 +119,7 @@ def _approved(runner: Runner, planned: Stepped, temporary: Path) -> Runner:
 
 
 def _tampered(plan: Runner, temporary: Path) -> Stepped:
-    """The check of a plan that was changed after its approval; it is put back afterwards."""
+    """The check of a plan that was changed after its approval; the plan is restored afterwards."""
     file = temporary / "plan" / "plan.json"
     text = file.read_text()
     file.write_text(text + "\n")
@@ -129,7 +129,7 @@ def _tampered(plan: Runner, temporary: Path) -> Stepped:
 
 
 def _change_meanwhile(pulumi: Pulumi, plan: Runner) -> Stepped:
-    """The update with settings that differ from those of the approved plan; they are put back afterwards."""
+    """The update with settings that differ from those of the approved plan; they are restored afterwards."""
     stack = pulumi.project / "stacks" / "Pulumi.dev.yaml"
     text = stack.read_text()
     assert text.count("keepImages: 10\n") == 1
@@ -188,11 +188,11 @@ def test_an_update_that_would_leave_the_plan_stops(deployed: Deployed) -> None:
     assert "violates plan" in deployed.changed_meanwhile.output, deployed.changed_meanwhile.output
 
 
-def test_the_service_is_asked_where_its_users_find_it(deployed: Deployed) -> None:
+def test_the_smoke_test_uses_the_public_url(deployed: Deployed) -> None:
     assert set(deployed.requested_urls.split()) == {"https://api.dev.kingdom.studio/openapi.json"}
 
 
-def test_a_roll_back_takes_the_workload_back_and_nothing_else(deployed: Deployed) -> None:
+def test_a_rollback_reverts_the_workload_only(deployed: Deployed) -> None:
     assert f"runs {OLD} of an unknown commit again" in deployed.second["back"].output, deployed.second[
         "back"
     ].output

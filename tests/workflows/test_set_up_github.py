@@ -64,7 +64,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_it_sets_up_passes_its_own_check_and_nothing_else_does(tmp_path: Path) -> None:
+def test_check_accepts_exactly_the_settings_of_the_script(tmp_path: Path) -> None:
     before = run(tmp_path, "--check", "o/r", "prod")
     assert before.returncode == 1
     assert "differs  main: required statuses" in before.stdout

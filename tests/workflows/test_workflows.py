@@ -111,7 +111,7 @@ def test_every_job_ends_in_time(path: Path) -> None:
 
 
 @each
-def test_no_text_of_others_is_pasted_into_a_script(path: Path) -> None:
+def test_untrusted_text_is_not_inserted_into_scripts(path: Path) -> None:
     for script in scripts(path):
         assert not CHOSEN.search(script), script
         assert "${{" not in script, script
@@ -141,7 +141,7 @@ def test_a_pull_request_reaches_no_secret_and_no_right() -> None:
         assert ": write" not in text
 
 
-def test_what_comments_runs_nothing_of_the_pull_request() -> None:
+def test_commenting_workflow_runs_no_code_of_the_pull_request() -> None:
     path = FOLDER / "preview-comment.yml"
     assert workflow(path)["on"] == {"workflow_run": {"workflows": ["Preview"], "types": ["completed"]}}
     assert workflow(FOLDER / "preview.yml")["name"] == "Preview"
@@ -177,7 +177,7 @@ def test_deployments_of_a_stack_never_overlap_and_none_is_cancelled() -> None:
     assert not [group for group in others if group.startswith("stack-")]
 
 
-def test_a_deployment_carries_out_the_approved_plan_of_the_signed_image_or_nothing() -> None:
+def test_a_deployment_applies_only_the_approved_plan_of_the_signed_image() -> None:
     script = "\n".join(scripts(FOLDER / "deploy-stack.yml"))
     order = ["--save-plan", "sha256sum --check", "cosign verify", "pulumi up", "--plan", "smoke", "roll-back"]
     places = [script.index(part) for part in order]
@@ -324,7 +324,7 @@ def test_options_that_the_preview_workflow_uses_exist() -> None:
         assert option in done.stdout
 
 
-def test_zizmor_finds_nothing_of_weight() -> None:
+def test_zizmor_reports_no_relevant_finding() -> None:
     binary = shutil.which("zizmor", path=str(Path(sys.executable).parent)) or shutil.which("zizmor")
     if binary is None:
         pytest.skip("zizmor is not installed")
@@ -347,7 +347,7 @@ def test_actionlint_finds_nothing() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_what_is_locked_is_audited_with_every_change_and_every_night() -> None:
+def test_locked_dependencies_are_audited_with_every_change_and_every_night() -> None:
     for name in ("checks.yml", "drift.yml"):
         scripts_of = [step.get("run") for step in jobs(FOLDER / name)["audit"]["steps"]]
         assert "make audit" in scripts_of

@@ -7,7 +7,7 @@ from infra.settings import Settings
 
 Schema = dict[str, Any]
 
-LEGIBLE = 45  # characters of a regular expression that are still readable
+LEGIBLE = 45  # maximum characters of a regular expression in the table
 
 HEAD = """# Settings of a stack
 

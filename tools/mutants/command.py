@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Runner() as runner:
             testing = MutationTesting(runner, Records(RECORDS))
-            # Modules together: their tests are measured and imported once.
+            # Sorted by module, so that the tests of each module are measured and imported once.
             for number, mutant in enumerate(sorted(sample, key=lambda item: item.path), 1):
                 found = None if given.fresh else testing.recorded(mutant)
                 if found is None:

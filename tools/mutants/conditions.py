@@ -82,7 +82,7 @@ def _mutants(path: str, source: str) -> Iterator[Mutant]:
         return offsets[node.end_lineno - 1] + node.end_col_offset
 
     def mutant(function: str, node: ast.expr, changed: str) -> Mutant:
-        # Offsets of characters: the tree counts bytes.
+        # The syntax tree counts bytes, a mutant counts characters.
         start, end = (len(encoded[:at].decode()) for at in (begin(node), finish(node)))
         return Mutant(path, node.lineno, start, end, text(node), changed, function)
 

@@ -327,7 +327,7 @@ def _limit(seconds: float | None) -> float:
 
 
 def _redirect(output: Path) -> None:
-    """Let standard output and error of this process go to a file; standard input is empty."""
+    """Redirect standard output and error of this process to a file; standard input is empty."""
     target = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     empty = os.open(os.devnull, os.O_RDONLY)
     for number, source in ((0, empty), (1, target), (2, target)):

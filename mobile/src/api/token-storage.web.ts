@@ -1,8 +1,8 @@
 /**
  * Tokens in the browser: localStorage, shared by the tabs of this origin.
  *
- * A browser has no store that scripts of the page cannot read. The access token lasts minutes and a refresh token is
- * good once: a stolen one ends the session when it is used a second time.
+ * A browser has no store that scripts of the page cannot read. The access token lasts minutes and a refresh
+ * token is valid once: a stolen one ends the session when it is used a second time.
  */
 const KEY = 'kingdom.session';
 

@@ -50,7 +50,7 @@ async function attempts(request: Request): Promise<Response> {
   }
 }
 
-/** Whether a second send cannot carry the request out twice. */
+/** Whether sending the request again cannot execute it twice. */
 export function isRepeatable(request: Request): boolean {
   return request.method !== 'POST' || request.headers.has('idempotency-key');
 }

@@ -11,7 +11,7 @@ import { Rows, type Row } from '@/cache/rows';
 export const MEMORY_BYTES = 2_000_000;
 const PRELOADED_ROWS = 40;
 
-/** What the server returned: `null` data means "not modified". */
+/** The result of a request to the server: `null` data means "not modified". */
 export interface Fetched<T> {
   data: T | null;
   etag: string | null;

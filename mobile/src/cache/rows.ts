@@ -40,7 +40,7 @@ export class Rows {
     return this.index.bytes;
   }
 
-  /** Read the index and up to `limit` rows, the most recently used first; drop what is not usable. */
+  /** Read the index and up to `limit` rows, the most recently used first; drop those that cannot be used. */
   async load(limit: number): Promise<[string, Row][]> {
     const known = parseIndex(await read(INDEX));
     const stored = (await allKeys()).filter((key) => key.startsWith(PREFIX));
@@ -172,6 +172,6 @@ async function remove(keys: string[]): Promise<void> {
   try {
     await AsyncStorage.multiRemove(keys);
   } catch {
-    // What cannot be deleted now is dropped when it is read.
+    // A row that cannot be deleted now is dropped when it is read.
   }
 }

@@ -2,7 +2,8 @@
  * Writes that survive a lost connection: stored first, then sent in order, each under its idempotency key.
  *
  * A write leaves the outbox after the service has responded. The response can be lost; the write is then
- * sent again under the same key, and the service carries it out once. A write that the service refuses leaves the
+ * sent again under the same key, and the service executes it once. A write that the service refuses leaves
+ * the
  * outbox too, and its `settled` listeners undo what the app showed in advance.
  */
 import AsyncStorage from '@react-native-async-storage/async-storage';
@@ -58,7 +59,7 @@ export function onSettled(listener: (settled: Settled) => void): () => void {
   return () => settledListeners.delete(listener);
 }
 
-/** Read the stored writes; call once at the start. What is not a write is dropped. */
+/** Read the stored writes; call once at the start. Malformed entries are dropped. */
 export async function loadOutbox(): Promise<void> {
   await restore();
   void drain();

@@ -17,7 +17,7 @@ export function Screen({ name, children }: { name: string; children: ReactNode }
     rendered.current += actualDuration;
     countCommit(name, actualDuration);
   };
-  // Screens below the top of a stack stay mounted: what counts is the focus.
+  // Screens below the top of a stack stay mounted, so the time is that of the focused screen.
   useFocusEffect(
     useCallback(() => {
       setTitle(titles[name] ?? texts.app);

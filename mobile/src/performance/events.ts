@@ -2,7 +2,7 @@
  * Performance and usage events: sampled per start of the app, sent in batches through the outbox, with consent only.
  *
  * An event has a name of the service's closed list, a time, the name of a screen (a route, never its parameters) and
- * a duration. Nothing in it names a person, a device or what was written.
+ * a duration. It contains no data about the user or the device, and no content.
  */
 import { randomUUID } from 'expo-crypto';
 

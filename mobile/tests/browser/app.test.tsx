@@ -83,7 +83,7 @@ function start(path: string): () => void {
   return () => root.unmount();
 }
 
-// One start in ten records events; these do, so that what that needs is there in every run.
+// One start in ten records events. Here every start does, so that all runs take the same path.
 beforeEach(() =>
   jest.requireActual<typeof import('@/performance/events')>('../../src/performance/events').setSampled(true),
 );

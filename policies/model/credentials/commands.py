@@ -81,7 +81,7 @@ _SUBCOMMANDS: Final = {
     "AUTH": (
         "auth",
         re.compile(
-            # In lower case it is a word of messages, unless it is the client's own argument.
+            # Lower case counts only as an argument of the client, since messages contain the word too.
             r"(?:\bAUTH|(?:redis|valkey|keydb)-cli\b[^;&|\n\"']{0,200}?[ \t](?i:auth))[ \t]+"
             r"(?!(?i:failed|failure|error|required|ok|plain|login)\b)"
             rf"(?P<value>{_SHELL_WORD})(?:[ \t]+{_END_OF_LINE}(?P<second>{_SHELL_WORD}))?"

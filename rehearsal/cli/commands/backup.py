@@ -85,7 +85,7 @@ def _line(item: Backup) -> str:
 
 
 def _moment(text: str) -> float:
-    """Parse a time to seconds since the epoch. Without a fraction, as `list` prints it, its second counts."""
+    """Parse a time to seconds since the epoch. Without a fraction, it is the end of the second."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

@@ -30,7 +30,7 @@ app: Final = typer.Typer(
 )
 # Without a terminal, lines are not wrapped.
 _WIDE: Final = None if sys.stdout.isatty() else 400
-# Without emoji, since `web.yaml:100:` has the code of one.
+# Emoji codes are not replaced: `web.yaml:100:` contains one.
 out: Final = Console(highlight=False, emoji=False, soft_wrap=True, width=_WIDE)
 err: Final = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 

@@ -36,7 +36,7 @@ from rehearsal.errors import InputError
 if TYPE_CHECKING:
     from rehearsal.parallel_preview import Outcome
 
-FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in reviews.command.Format
+FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in review.command.Format
 
 
 @app.command(
@@ -152,7 +152,7 @@ def _review(
 
     project = Project.find()
     for name in stacks:
-        project.stack(name)  # its error is clearer before anything is planned
+        project.stack(name)  # an unknown stack is an error before anything is planned
     raise typer.Exit(
         command.run(
             project,

@@ -182,7 +182,7 @@ def to_json(resource: ResourceState, crypter: Crypter) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any], crypter: Crypter | None) -> ResourceState:
     """The inverse of :func:`to_json`. Raises KeyError, TypeError or ValueError if malformed.
 
-    Without a crypter, secrets hold their ciphertext, which is fit for display only.
+    Without a crypter, secrets hold their ciphertext, which can be used for display only.
     """
     fields: dict[str, Any] = {name: _optional(data, key, str, "") for key, name in _STRINGS.items()}
     fields |= {name: bool(data.get(key, False)) for key, name in _FLAGS.items()}

@@ -5,8 +5,8 @@
 crash at any point leaves one of these states, each of which can be loaded:
 
 - a checkpoint alone;
-- a checkpoint and a journal that begins with the checkpoint's digest: it is replayed; a last line that was
-  cut off in the middle was never waited for, and is dropped;
+- a checkpoint and a journal that begins with the checkpoint's digest: it is replayed; a last line that is
+incomplete was never acknowledged, and is dropped;
 - a new checkpoint and the journal that it already contains, which ends with the new digest: it is dropped.
 
 The checkpoint is replaced by rename, and the previous one is retained as ``state.json.bak``.

@@ -54,7 +54,7 @@ class Workloads:
         self._scheduler = Scheduler(Node.this_machine(), self.pods, self.events)
         self._autoscalers = HorizontalPodAutoscalers(context, self, self.events)
 
-    # -- what there is ------------------------------------------------------------------------------------
+    # -- pods ------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Adopt the pods of an earlier supervisor."""
@@ -262,7 +262,7 @@ class Workloads:
         """Run the autoscaler until cancelled."""
         await self._autoscalers.run(self._changed)
 
-    # -- looks --------------------------------------------------------------------------------------------
+    # -- status --------------------------------------------------------------------------------------------
 
     def autoscalers(self) -> list[AutoscalerStatus]:
         return self._autoscalers.status()
@@ -307,7 +307,8 @@ class Workloads:
             )
         return notes
 
-    # -- end ----------------------------------------------------------------------------------------------
+    # -- shutdown
+    # ----------------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Stop the processes of all pods; the pods remain stored and are started again on the next start."""

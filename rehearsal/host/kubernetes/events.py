@@ -12,7 +12,7 @@ _MAX_EVENTS = 200
 
 @dataclass(frozen=True)
 class EventRecord:
-    """An event with how often it occurred. `last` is in seconds since the epoch."""
+    """An event and the number of its occurrences. `last` is in seconds since the epoch."""
 
     object: str
     type: str

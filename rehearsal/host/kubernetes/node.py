@@ -81,7 +81,7 @@ class SchedulablePod(Protocol):
 
     @property
     def label(self) -> str:
-        """Label in events."""
+        """Return the name in events, such as `Pod kingdom/api-1`."""
         ...
 
     @property

@@ -45,7 +45,7 @@ class PodRecord:
     turned: float = 0.0
     initialized: bool = False
     phase: str = "Pending"
-    # Whether it was scheduled: from then on its requests count on the node.
+    # Whether the pod was scheduled; its requests then count against the node.
     scheduled: bool = False
 
 
@@ -77,7 +77,7 @@ class Pod:
         self._unready: set[str] = set()
         self._targets: dict[str, Target] = {}
 
-    # -- what it is ---------------------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------------
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Pod:
 
     @property
     def label(self) -> str:
-        """Label in events."""
+        """Return the name in events, such as `Pod kingdom/api-1`."""
         return f"Pod {self.record.namespace}/{self.record.name}"
 
     @property
@@ -147,7 +147,8 @@ class Pod:
     def _process(self, container: dict[str, Any]) -> str:
         return f"pod/{self.record.namespace}/{self.record.name}/{container['name']}"
 
-    # -- life ---------------------------------------------------------------------------------------------
+    # -- lifecycle
+    # ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self._save()
@@ -376,7 +377,8 @@ class Pod:
         self._save()
         self._changed()
 
-    # -- end ----------------------------------------------------------------------------------------------
+    # -- termination
+    # ----------------------------------------------------------------------------------------------
 
     async def _hook(self, item: dict[str, Any], name: str) -> None:
         action = ((item.get("lifecycle") or {}).get(name)) or {}

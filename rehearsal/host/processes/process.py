@@ -108,7 +108,8 @@ class Process:
         self._meter = Meter()
         self._ended: asyncio.Event | None = None
 
-    # -- life ---------------------------------------------------------------------------------------------
+    # -- lifecycle
+    # ---------------------------------------------------------------------------------------------
 
     def start(self, leaders: Mapping[str, int]) -> None:
         """Adopt the child of an earlier supervisor if it is running with the same identity.
@@ -262,7 +263,7 @@ class Process:
         with suppress(MachineError):
             write_atomic(self._record, json.dumps(record), durable=False)
 
-    # -- looks --------------------------------------------------------------------------------------------
+    # -- status --------------------------------------------------------------------------------------------
 
     def sample(self) -> None:
         """Measure CPU and memory; called at a fixed interval, over which `usage` is computed."""

@@ -31,7 +31,7 @@ def pool_size(history: RecordedHistory) -> list[StackRecommendation]:
     """Raise the smallest tier of Atlas, which the pools follow from, when commands lack connections.
 
     Pools lack connections when the 95th percentile of their use is above the warning threshold, or when
-    commands wait or are refused for a tenth of the time. Silent where no allowed tier has larger pools.
+    commands wait or are refused for a tenth of the time. Returns nothing if no allowed tier has larger pools.
     """
     used, limit = history.line("database-connections"), history.warning("database-connections")
     settings = history.config["kingdom:database"]
@@ -45,7 +45,7 @@ def pool_size(history: RecordedHistory) -> list[StackRecommendation]:
     high = percentile(used.values, 95)
     if high <= limit and waiting < SHARE:
         return []
-    # Of commands that wait, at least those were at a full pool.
+    # Commands wait only at a full pool.
     demand = max(high, 100.0) if waiting >= SHARE else high
     before = _pool(history.config, current)
     larger = [

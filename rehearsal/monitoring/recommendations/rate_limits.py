@@ -13,7 +13,7 @@ from rehearsal.monitoring.recommendations.recommendation import ExpectedEffect, 
 from rehearsal.monitoring.recommendations.workload import MARGIN, SHARE
 from rehearsal.percentiles import percentile
 
-# More than ten times a limit is not the use of a client that the limit was made for.
+# Maximum ratio of demand to a limit; a higher demand is considered abuse.
 _ABUSE: Final = 10.0
 _MAX_FACTOR: Final = 1000.0
 

@@ -40,7 +40,7 @@ def changed(text: str, path: Sequence[str], value: str, old: str | None = None) 
             f"{name} is {node.value} and not {old}: the stack file was changed meanwhile",
             remedy="Run `kingdom recommend` again.",
         )
-    # The mark of a node with an anchor or a tag is before them.
+    # The start mark of a node is before its anchor and tag, so the scalar's own token is used.
     end = node.end_mark.index
     start = next(
         token.start_mark.index
@@ -68,7 +68,7 @@ def read_text(path: Path) -> str:
 
 def replace_text(path: Path, text: str) -> None:
     """Replace the text of a stack file; it retains its mode. Raises InputError, and then it is as before."""
-    target = path.resolve()  # a link remains one
+    target = path.resolve()  # of a symbolic link, the target is replaced
     try:
         write_atomic(target, text.encode(), mode=target.stat().st_mode & 0o777)
     except (OSError, MachineError) as error:
@@ -93,7 +93,7 @@ def _lines(text: str) -> list[str]:
 def _with(content: Any, path: Sequence[str], value: Any) -> Any:
     """Return plain data with another value at `path`."""
     content = copy.deepcopy(content)
-    # Aliases are the same object in several places, of which one changes.
+    # An alias is the same object in several places, and only one of them changes.
     item = content
     for key in path[:-1]:
         item[key] = copy.copy(item[key])

@@ -26,7 +26,7 @@ _MIB: Final = 1024 * 1024
 _MEMORY_STEP_MI: Final = 32
 _CPU_STEP_MILLI: Final = 10
 _MIN_CPU_MILLI: Final = 30  # the smallest recommendation of the Vertical Pod Autoscaler is 25
-_WORTH: Final = 1.2  # a request is lowered only if it is so many times too large
+_WORTH: Final = 1.2  # minimum ratio of a request to the need for which it is lowered
 _STEADY: Final = 0.95  # the share of the time at a bound that counts as always
 _QUEUE_SECONDS: Final = 60.0
 _TOLERANCE: Final = 1.1  # of the HorizontalPodAutoscaler
@@ -47,7 +47,7 @@ def memory(history: RecordedHistory) -> list[StackRecommendation]:
         if series is None or not history.enough(series):
             continue
         peak = max(series.values) / _MIB
-        if peak <= 0:  # no process has no memory: the metric is wrong
+        if peak <= 0:  # every process uses memory: the metric is wrong
             continue
         target = peak * MARGIN
         widening = history.widening(series)
@@ -256,7 +256,7 @@ def min_replicas(history: RecordedHistory) -> list[StackRecommendation]:
         current = int(settings["minReplicas"])
         if not history.enough(cores) or not history.enough(replicas) or current <= 2:
             continue
-        if percentile(cores.values, 95) <= 0:  # as for the request
+        if percentile(cores.values, 95) <= 0:  # an event loop that runs uses CPU: the metric is wrong
             continue
         if _at_minimum(replicas, settings) < _STEADY or late.get(role, (frozenset(), 0.0))[0]:
             continue

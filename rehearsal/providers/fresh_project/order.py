@@ -125,7 +125,7 @@ def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
             api = _AGENT_OF_API.get(agent) or _API_OF_AGENT.get(agent) or agent.removeprefix("gcp-sa-")
             created_by = {identities.get(api)} | ({services.get(api)} if agent in _AGENT_OF_API else set())
             if agent == _STORAGE_AGENT:
-                # In a plan from nothing a value that was read after the API is enabled is not known yet.
+                # In a plan without a state, a value that is read after the API is enabled is unknown.
                 yield Obstacle(
                     urn,
                     "Cloud Storage's service agent does not exist in a new project",

@@ -56,7 +56,7 @@ def test_guessable_password_is_refused_with_its_reason(password: str, reason: st
     [
         "correct horse battery",
         "seven quiet lanterns",
-        "abcdefgh1x-Kq7",  # a row and something else
+        "abcdefgh1x-Kq7",  # a sequence, and other characters
         "purple lantern window",
         "Xq7vRt2Lm9",
         "mijn fiets is blauw",

@@ -127,7 +127,7 @@ async def test_session_for_a_former_password_is_not_opened(accounts: Accounts, p
 async def test_session_that_a_password_change_ends_first_is_refused(
     accounts: Accounts, passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The change can find a new session before the sign-in or the refresh that opened it does."""
+    """A password change may end a session before the sign-in or refresh that opened it has returned."""
     read = await stored(accounts, passwords)
     signed_in = await accounts.sign_in(SignIn("ada@example.com", PASSWORD), CLIENT)
     sessions = accounts._refresh_sessions
@@ -147,7 +147,7 @@ async def test_session_that_a_password_change_ends_first_is_refused(
     await refused(WRONG_CREDENTIALS, accounts.open_session(read, CLIENT))
 
 
-async def test_concurrent_uses_of_a_former_refresh_token_are_refused_alike(
+async def test_concurrent_uses_of_a_former_refresh_token_are_all_refused(
     accounts: Accounts, passwords: Passwords
 ) -> None:
     await stored(accounts, passwords)

@@ -136,7 +136,7 @@ def test_every_request_makes_its_account_active(analyst: Person, ada: Person) ->
 
 def test_worker_rolls_up_past_days(platform: Platform) -> None:
     with Redis(port=platform.redis.port) as redis:
-        # The result of the recurring job, which is kept for an hour.
+        # The result of the recurring job, which is retained for an hour.
         result = "queue:{jobs}:result:every:add-up-days"
         wait_for("added up", lambda: redis.get(result) == b'{"days":8}')
 

@@ -52,7 +52,7 @@ async def test_entries_of_a_server_that_lost_an_invalidation_are_dropped(
             await asyncio.sleep(0.01)
 
 
-async def test_refresh_invalidated_during_its_load_is_not_stored_even_if_redis_dies(
+async def test_refresh_invalidated_during_its_load_is_not_stored_even_if_redis_crashes(
     redis: Redis, redis_process: Process
 ) -> None:
     source = Source(b"old", fresh=0.01, stale=60.0)

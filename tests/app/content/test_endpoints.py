@@ -54,7 +54,7 @@ def test_malformed_idempotency_key_is_rejected(ada: Person, key: str) -> None:
 
 
 def test_full_queue_rejects_new_content(ada: Person, platform: Platform) -> None:
-    others = {f"other{number}": 9e15 for number in range(100_000)}  # of a distant future
+    others = {f"other{number}": 9e15 for number in range(100_000)}  # due in the distant future
     with Redis(port=platform.redis.port) as redis:
         redis.zadd("queue:{jobs}:delayed", others)
         try:
@@ -121,7 +121,7 @@ def test_published_content_is_public_until_it_is_withdrawn(
 def test_only_ready_content_can_be_published(ada: Person, client: httpx.Client) -> None:
     content = ada.create("too early")
     response = ada.client.put(f"/v1/contents/{content['id']}/publication")
-    assert response.status_code in {200, 409}  # the worker may have been quicker
+    assert response.status_code in {200, 409}  # the worker may have finished before
     if response.status_code == 409:
         assert response.json()["type"].endswith("#conflict")
 

@@ -96,7 +96,7 @@ def test_open_streams_per_account_are_limited(platform: Platform, ada: Person) -
             refused = ada.client.get(path)
             assert refused.status_code == 429
             assert refused.headers["retry-after"] == "5"
-        # Closed by the client: the places are free again.
+        # Closed by the client, so the slots are free again.
         freed = threading.Event()
         for _ in range(200):
             with ada.client.stream("GET", path) as response:

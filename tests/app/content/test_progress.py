@@ -109,7 +109,7 @@ async def test_deleted_content_has_no_events(redis: Redis) -> None:
 
 
 @pytest.mark.anyio
-async def test_redis_outage_is_no_error() -> None:
+async def test_redis_outage_is_not_an_error() -> None:
     settings = RedisSettings(f"redis://127.0.0.1:{free_port()}/0", None, None)
     async with open_redis(settings) as unavailable:
         progress = Progress(unavailable)

@@ -57,7 +57,7 @@ async def test_objects_stored_after_the_deletion_are_removed(uploads: Uploads) -
 
 async def test_recorded_deletion_without_a_deleted_document_removes_nothing(uploads: Uploads) -> None:
     await uploads.acknowledge("one", enqueue=False)
-    await uploads.deletions.record("media", "one")  # and the pod dies here
+    await uploads.deletions.record("media", "one")  # the pod crashes after this
     await made_due(uploads, LATE_WRITES + timedelta(seconds=1))
     await uploads.deletions.sweep()
     assert uploads.objects.objects

@@ -114,7 +114,7 @@ class Started:
             ages = [at - END + 1800 if role in self.started and at >= END - 1800 else 1e6 for at in times]
             values = ages
             if query == "memory":
-                # Before, it was as small as when the process begins.
+                # Before the restart, memory was at the level of a new process.
                 values = [100 + min(age, 600) / 12 - 50 * (age == 1e6) for age in ages]
             found.append(TimeSeries({"role": role}, times, values))
         return found
@@ -136,7 +136,7 @@ def test_values_of_young_processes_are_not_compared() -> None:
         signals, detection=Detection(scales=(Scale(3600, 60),), warm_up_seconds=1801)
     )
     assert findings(Started("api"), cold, END) == []
-    # After the warm-up, a level that is higher than before the start is one.
+    # After the warm-up, a level above the one before the restart is a finding.
     found = findings(Started("api"), signals, END)
     assert [(item.line, item.change.kind) for item in found] == [("api", "shift")]
 

@@ -190,7 +190,7 @@ def test_without_a_metadata_server_the_token_is_named(environ: dict[str, str]) -
     assert "no access token for https://www.googleapis.com/auth/monitoring.read" in text
 
 
-def test_a_refused_report_does_not_keep_findings_from_being_exported(
+def test_findings_are_exported_although_the_report_is_refused(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     with serving(PrometheusServer(LINES)) as source:

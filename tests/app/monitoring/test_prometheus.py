@@ -43,7 +43,7 @@ def test_a_series_without_any_number_is_left_out() -> None:
     assert source(response).query_range("up", 0.0, 60.0, 15.0) == []
 
 
-def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
+def test_a_query_has_at_most_the_points_that_prometheus_permits() -> None:
     requests: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -76,7 +76,7 @@ def test_a_step_never_asks_for_more_points_than_prometheus_gives() -> None:
         (httpx.Response(200, json={"status": "success", "data": {}}), "no Prometheus result"),
     ],
 )
-def test_what_is_no_result_is_named(response: httpx.Response | Exception, message: str) -> None:
+def test_response_without_a_result_is_reported(response: httpx.Response | Exception, message: str) -> None:
     with pytest.raises(SourceError, match=message):
         source(response).query_range("up", 0.0, 60.0, 15.0)
 

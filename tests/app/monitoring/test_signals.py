@@ -50,7 +50,7 @@ def test_values_of_a_stack_are_filled_in() -> None:
         ({"min_change": float("nan")}, "min_change nan must be 0 or more"),
     ],
 )
-def test_what_cannot_be_used_is_named(changes: dict[str, Any], message: str) -> None:
+def test_invalid_declaration_is_reported(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SignalsError, match=message):
         resolve(content(**changes), "kingdom", OBSERVABILITY)
 

@@ -167,7 +167,7 @@ def test_a_rise_that_levels_off_is_found_without_the_age_of_a_process() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_leak_of_a_process_goes_on_and_is_found(seed: int) -> None:
+def test_a_persistent_leak_of_a_process_is_found(seed: int) -> None:
     """1 MiB in a minute, from the 20th minute on, with the noise of requests."""
     chance = random.Random(seed)
     values: list[float | None] = [110.0 + max(0, minute - 20) + chance.gauss(0, 0.7) for minute in range(80)]
@@ -175,11 +175,11 @@ def test_a_leak_of_a_process_goes_on_and_is_found(seed: int) -> None:
     found = [detect([60.0 * at for at in range(count)], values[:count], settles=True) for count in counts]
     first = next(index for index, change in enumerate(found) if change is not None)
     assert counts[first] - 20 <= 30
-    # It is not lost again.
+    # From the third window after that on, it is found in every window.
     assert all(change is not None and change.kind == "trend" for change in found[first + 3 :])
 
 
-def test_a_change_that_does_not_matter_is_not_a_degradation() -> None:
+def test_a_small_change_is_not_a_degradation() -> None:
     times = [60.0 * minute for minute in range(60)]
     values: list[float | None] = [
         0.3 + minute % 3 / 50 + (0.3 if minute >= 30 else 0) for minute in range(60)
@@ -212,17 +212,17 @@ def test_a_falling_hit_rate_is_worse_below() -> None:
     assert detect(times, values, worse="above") is None
 
 
-def test_what_has_recovered_is_no_finding() -> None:
+def test_recovered_value_is_not_a_finding() -> None:
     times, values, load = day(2, lambda at, value: value * (3 if 9000 < at < 20_000 else 1), flat=True)
     assert detect(times, values, load) is None
 
 
-def test_one_outlier_is_no_finding() -> None:
+def test_one_outlier_is_not_a_finding() -> None:
     times, values, load = day(4, lambda at, value: value * (50 if at == 15_000 else 1), flat=True)
     assert detect(times, values, load) is None
 
 
-def test_gaps_and_short_histories_are_no_findings() -> None:
+def test_gaps_and_short_histories_have_no_findings() -> None:
     times, values, load = day(5, flat=True)
     assert detect(times[:10], values[:10], load[:10]) is None
     assert detect(times, [None] * 120, load) is None

@@ -37,7 +37,7 @@ async def test_turns_are_shared_between_priorities(redis: Redis) -> None:
         await queue.enqueue(*jobs(64, priority=priority))
     taken = Counter(lease.id.rstrip("0123456789") for lease in await reserved(queue, 64))
     assert taken == {"HIGH": 48, "NORMAL": 12, "LOW": 4}
-    # Alone, the lowest has every turn.
+    # Without jobs of other priorities, the lowest one gets every turn.
     await redis.flushall()
     await queue.enqueue(*jobs(64, priority=Priority.LOW))
     assert len(await reserved(queue, 64)) == 64

@@ -1,4 +1,4 @@
-"""Worker registry: live workers are counted, silent and deregistered ones are not."""
+"""Worker registry: live workers are counted; those without a heartbeat and deregistered ones are not."""
 
 from __future__ import annotations
 

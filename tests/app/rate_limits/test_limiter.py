@@ -67,7 +67,7 @@ async def test_one_request_per_pod_reserves_no_further_tokens(redis: Redis) -> N
 
 async def test_lease_is_spent_while_another_rule_calls_redis(redis: Redis) -> None:
     limiter = Limiter(redis)
-    assert await allowed(limiter, LEASED, 3) == 3  # of the last two, one is held
+    assert await allowed(limiter, LEASED, 3) == 3  # the pod holds one of the last two
     both = ((LEASED, "ada"), (EXACT, "ada"))
     granted = [(await limiter.decide(both)).allowed for _ in range(EXACT.limit + 5)]
     assert granted == [True] * EXACT.limit + [False] * 5

@@ -31,6 +31,6 @@ async def test_loop_ends_although_a_cancellation_was_swallowed() -> None:
     assert rounds == 1
 
 
-async def test_task_without_cancellation_goes_on() -> None:
+async def test_task_without_cancellation_continues() -> None:
     raise_if_cancelled()
     await pause(0)

@@ -21,7 +21,7 @@ def raised(error: Exception) -> Exception:
         return caught
 
 
-def test_errors_of_one_location_share_a_group_whatever_their_message() -> None:
+def test_errors_of_one_location_with_different_messages_share_a_group() -> None:
     groups = ErrorGroups()
     first = groups.add(raised(ValueError("id 1")), "GET /a")
     again = groups.add(raised(ValueError("id 2")), "GET /b")

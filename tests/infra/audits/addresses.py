@@ -88,7 +88,7 @@ def public(text: str) -> Iterator[Any]:
         try:
             network = ipaddress.ip_network(match[0], strict=False)
         except ValueError:
-            continue  # a version, a time
+            continue  # not an address, such as a version or a time
         if not any(_within(network, inside) for inside in INSIDE):
             yield network
 

@@ -1,4 +1,4 @@
-"""Releases: images that stay what they were, and one workflow that may deploy them."""
+"""Releases: immutable images, and one workflow that may deploy them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.infra.rehearsal import Declared, configuration
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-def test_images_keep_their_tags_and_releases_stay(declared: Declared) -> None:
+def test_tags_are_immutable_and_releases_are_retained(declared: Declared) -> None:
     repository = declared.one("Repository")
     assert repository["dockerConfig"] == {"immutableTags": True}
     retained = next(item for item in repository["cleanupPolicies"] if item["action"] == "KEEP")

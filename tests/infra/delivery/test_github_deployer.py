@@ -1,4 +1,4 @@
-"""The identities of GitHub workflows: which job may become which account, and the rights of both."""
+"""The identities of GitHub workflows: which job may impersonate which account, and their rights."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def settings(**changes: Any) -> dict[str, Any]:
     return zone_settings(parse("prod", values).edge)
 
 
-def test_plain_http_is_forbidden_for_as_long_as_the_setting_says() -> None:
+def test_hsts_has_the_duration_of_the_setting() -> None:
     transport = settings(hstsSeconds=31_536_000)["security_header"]["strict_transport_security"]
     assert (transport["enabled"], transport["max_age"]) == (True, 31_536_000)
     # `max-age=0` removes the rule from browsers that have it.

@@ -19,7 +19,7 @@ def test_sessions_stick_to_an_origin_as_long_as_to_a_replica(declared: Declared)
     assert f"{balancer['sessionAffinityTtl']:g}s" == policy["sessionAffinity"]["cookie"]["ttl"]
 
 
-def test_origins_are_watched_over_tls_by_what_users_see(declared: Declared) -> None:
+def test_origins_are_monitored_over_tls(declared: Declared) -> None:
     monitor = declared.one("LoadBalancerMonitor")
     assert (monitor["type"], monitor["allowInsecure"]) == ("https", False)
     # Two failures in a row, and their time-outs: recovery stays below the five minutes of REL1.
@@ -36,7 +36,7 @@ def with_standby(tmp_path_factory: pytest.TempPathFactory) -> Declared:
     return rehearse("prod", tmp_path_factory.mktemp("standby"), values)
 
 
-def test_standby_origins_take_over_in_their_order(with_standby: Declared) -> None:
+def test_failover_uses_standby_origins_in_their_order(with_standby: Declared) -> None:
     pools = {
         name: with_standby.state("LoadBalancerPool", name).id for name in with_standby.of("LoadBalancerPool")
     }
@@ -65,7 +65,7 @@ def edge(**weights: int) -> EdgeSettings:
         ({"iowa": 60, "belgium": 30}, {"main": 0.1, "iowa": 0.6, "belgium": 0.3}),
     ],
 )
-def test_the_main_origin_takes_what_the_others_leave(
+def test_the_main_origin_gets_the_remaining_share(
     weights: dict[str, int], expected: dict[str, float]
 ) -> None:
     assert shares(edge(**weights)) == expected

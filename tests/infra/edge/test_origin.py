@@ -26,7 +26,7 @@ def test_the_origin_denies_clients_that_bypass_the_edge(declared: Declared) -> N
         assert rule["action"] == "throttle"
         assert rule["rateLimitOptions"]["enforceOnKeyName"] == "CF-Connecting-IP"
         ranges = rule["match"]["config"]["srcIpRanges"]
-        assert len(ranges) <= 10  # what one rule of Cloud Armor takes
+        assert len(ranges) <= 10  # the maximum of one rule of Cloud Armor
         assert all(ipaddress.ip_network(item).num_addresses > 1 for item in ranges)
     assert declared.one("GCPBackendPolicy")["spec"]["default"]["securityPolicy"] == policy["name"]
 

@@ -20,7 +20,7 @@ def container(declared: Declared) -> dict[str, Any]:
     return dict(found)
 
 
-def test_it_ends_with_its_window_and_starts_nothing_twice(with_load_test: Declared) -> None:
+def test_load_test_ends_with_its_window_and_starts_once(with_load_test: Declared) -> None:
     job = spec(with_load_test)
     assert job["activeDeadlineSeconds"] == 2 * 3600
     assert job["backoffLimit"] == 0

@@ -40,7 +40,7 @@ def by_urn(declared: Declared) -> dict[str, dict[str, Any]]:
     return {item.urn: unwrap(item.inputs) for item in declared.resources}
 
 
-def test_nothing_else_changes(prod: Declared, with_load_test: Declared) -> None:
+def test_other_resources_are_unchanged(prod: Declared, with_load_test: Declared) -> None:
     before, after = by_urn(prod), by_urn(with_load_test)
     assert before.keys() <= after.keys()
     assert {urn for urn in before if before[urn] != after[urn]} == set()

@@ -57,7 +57,7 @@ class Definition:
         }
 
     def manifest(self) -> dict[str, Any]:
-        """The CustomResourceDefinition that teaches an API server this kind."""
+        """The CustomResourceDefinition that registers this kind at an API server."""
         spec = {"type": "object", "properties": {"spec": self.spec}, "required": ["spec"]}
         return {
             "apiVersion": "apiextensions.k8s.io/v1",

@@ -1,4 +1,4 @@
-"""Notices: limits that were reached, and changes of access that open a way in."""
+"""Informational alerts: limits that were reached, and changes that grant access."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def queries(declared: Declared) -> Iterator[str]:
         yield from strings(policy["conditions"])
 
 
-def test_dashboards_and_alerts_ask_only_for_what_the_service_exports(prod: Declared) -> None:
+def test_dashboards_and_alerts_query_exported_metrics_only(prod: Declared) -> None:
     text = exported()
     asked = {name for query in queries(prod) for name in re.findall(r"\bkingdom_\w+", query)}
     assert asked
@@ -38,13 +38,13 @@ def test_dashboards_and_alerts_ask_only_for_what_the_service_exports(prod: Decla
         assert any(f'"{base}"' in text for base in bases), name
 
 
-def test_what_is_fast_is_a_bound_of_the_histogram(declared: Declared) -> None:
+def test_latency_objective_is_a_bound_of_the_histogram(declared: Declared) -> None:
     settings = parse(declared.stack, configuration(declared.stack)).observability.objectives
     assert settings.fast_seconds in BOUNDS
     assert any(f'le="{settings.fast_seconds}"' in query for query in queries(declared))
 
 
-def test_the_uptime_check_calls_what_users_call_from_three_continents(declared: Declared) -> None:
+def test_the_uptime_check_calls_the_public_url_from_three_continents(declared: Declared) -> None:
     edge, check = configuration(declared.stack)["kingdom:edge"], declared.one("UptimeCheckConfig")
     assert check["monitoredResource"]["labels"]["host"] == edge["hostname"]
     assert (check["httpCheck"]["path"], check["httpCheck"]["port"]) == (edge["monitorPath"], edge["port"])

@@ -60,7 +60,7 @@ def test_every_query_of_a_dashboard_is_a_declared_signal(prod: Declared, prod_si
     assert queries <= known
 
 
-def test_queries_stand_nowhere_else_in_infra() -> None:
+def test_queries_are_declared_in_one_place_only() -> None:
     others = [path for path in (ROOT / "infra").rglob("*.py") if "kingdom_http_request" in path.read_text()]
     assert not others
     assert "kingdom_http_request_seconds" in FILE.read_text()

@@ -59,7 +59,7 @@ def test_a_wrong_value_is_reported_with_valid_values(
     assert expected in setting_problems(values)[f"kingdom:{section}.{key}"]
 
 
-def test_a_misspelt_section_is_reported_with_the_one_that_was_meant(values: dict[str, Any]) -> None:
+def test_a_misspelled_section_is_reported_with_a_suggestion(values: dict[str, Any]) -> None:
     values["kingdom:databse"] = values.pop("kingdom:database")
     found = setting_problems(values)
     assert "did you mean kingdom:database?" in found["kingdom:databse"]

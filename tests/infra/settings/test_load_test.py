@@ -63,7 +63,7 @@ def test_every_scenario_fits_into_a_window() -> None:
         ({"pool": {"machineType": "n2d-standard-2", "diskGb": 50}, **LARGE}, "pool.machineType", "too small"),
     ],
 )
-def test_what_is_wrong_is_reported_with_its_remedy(run: dict[str, Any], key: str, remedy: str) -> None:
+def test_invalid_setting_is_reported_with_its_remedy(run: dict[str, Any], key: str, remedy: str) -> None:
     found = problems(run)
     assert list(found) == [f"kingdom:loadtest.run.{key}"]
     assert remedy in found[f"kingdom:loadtest.run.{key}"]

@@ -38,6 +38,6 @@ def test_priorities_lie_between_pods_without_a_class_and_those_of_the_system() -
     assert len(set(priorities)) == len(priorities)
 
 
-def test_jobs_are_no_roles_and_stay_off_the_nodes_of_the_public_one() -> None:
+def test_jobs_are_not_roles_and_do_not_run_on_nodes_of_the_public_role() -> None:
     assert not {MONITOR, LOAD_TEST} & ROLES.keys()
     assert MONITOR_POOL is not ROLES[PUBLIC].pool

@@ -29,7 +29,7 @@ def test_every_stack_file_validates(stack: str) -> None:
     assert settings.environment.labels["environment"] == stack
 
 
-def test_all_that_is_wrong_is_reported_at_once(values: dict[str, Any]) -> None:
+def test_all_problems_are_reported_at_once(values: dict[str, Any]) -> None:
     del values["kingdom:cache"]
     del values["kingdom:workload"]["api"]["maxReplicas"]
     values["kingdom:netwrok"] = values.pop("kingdom:network")

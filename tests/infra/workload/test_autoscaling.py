@@ -1,4 +1,4 @@
-"""How many replicas there are, and who decides: each role's autoscalers and their signals."""
+"""Autoscalers of each role: bounds, metrics, behavior and disruption budgets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_api_of_production_scales_on_cpu_65_memory_75_requests_and_response_time
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_replicas_come_fast_and_go_slowly(declared: Declared, role: str) -> None:
+def test_scale_up_is_fast_and_scale_down_slow(declared: Declared, role: str) -> None:
     behavior = autoscaler(declared, role)["behavior"]
     up, down = behavior["scaleUp"], behavior["scaleDown"]
     assert up["stabilizationWindowSeconds"] == 0

@@ -144,7 +144,7 @@ def test_the_deployment_workflow_sets_the_image_by_digest(varied: Declared) -> N
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)  # an update and two plans of a whole stack
-def test_an_update_by_hand_keeps_the_image_that_was_deployed(tmp_path: Path) -> None:
+def test_a_manual_update_retains_the_deployed_image(tmp_path: Path) -> None:
     values = configuration("dev")
     assert values["kingdom:workload"]["image"]["digest"] == "deployed"
     values["kingdom:workload"]["image"]["digest"] = OLD

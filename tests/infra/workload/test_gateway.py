@@ -25,7 +25,7 @@ def test_a_zone_of_sick_replicas_is_taken_out_as_a_whole(declared: Declared) -> 
     assert policy["autoCapacityDrain"] == {"enableAutoCapacityDrain": True}
 
 
-def test_a_leaving_replica_keeps_its_connections_until_it_has_finished(declared: Declared) -> None:
+def test_a_terminating_replica_retains_its_connections_until_it_has_finished(declared: Declared) -> None:
     default = declared.one("GCPBackendPolicy")["spec"]["default"]
     pod = declared.one("Deployment", "api")["spec"]["template"]["spec"]
     drain = default["connectionDraining"]["drainingTimeoutSec"]

@@ -31,7 +31,7 @@ def test_a_merge_has_the_percentiles_of_all_values(left: list[float], right: lis
 
 def test_response_time_counts_from_the_intended_start() -> None:
     recorder = Recorder()
-    # Sent 2 s late, served in 0.1 s: an open test calls that 2.1 s.
+    # Sent 2 s late and served in 0.1 s: in an open-loop test, the response time is 2.1 s.
     recorder.done("/v1/feed", intended=3.2, sent=5.2, ended=5.3)
     window = recorder.window(3, 4)
     assert window.arrivals == 1

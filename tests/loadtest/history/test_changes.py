@@ -82,7 +82,7 @@ def test_more_errors_are_a_regression_in_percentage_points() -> None:
     change = of(only(entries).changes(), "errors")
     assert change.failed
     assert change.size == "+2.00 points (+2.00 to +2.00)"
-    # Within half a percentage point, errors vary.
+    # A difference of half a percentage point in the error rate is within the tolerance.
     few = [
         entry(number, endpoints={ALL: requests(0.05, error_share=share)})
         for number, share in enumerate([0.0] * 12 + [0.004] * 8)

@@ -22,7 +22,7 @@ def test_more_work_costs_more() -> None:
     assert 0 < seconds_of(small) < seconds_of(large)
 
 
-def test_nothing_costs_nothing() -> None:
+def test_empty_recording_costs_nothing() -> None:
     assert (seconds_of([]), seconds_of_delivery([])) == (0.0, 0.0)
 
 
@@ -36,7 +36,7 @@ def test_delivery_to_a_subscriber_costs() -> None:
     assert seconds_of_delivery([Command((b"PUBLISH", b"cache:{a}:backplane", b"x"))] * 100) > 0
 
 
-def test_server_knows_the_scripts_of_the_service() -> None:
+def test_server_has_the_scripts_of_the_service() -> None:
     with server() as own, redis.Redis(port=own.port) as client:
         client.script_flush()
         loaded = [client.script_load(text) for text in replay._scripts()]

@@ -78,7 +78,7 @@ def test_absolute_tolerance_is_in_the_unit_of_the_values() -> None:
     (point,) = change_points(values, 0.005, absolute=True)
     assert (point.index, point.shift) == (15, 0.02)
     assert change_points(values, 0.03, absolute=True) == []
-    # A share of nothing is not defined.
+    # A share of zero is not defined.
     assert change_points(values, 0.005) == []
 
 

@@ -56,7 +56,7 @@ BUDGETS = {
     "bare pods, percentage": (_pod("x") + _pod("y") + _budget("minAvailable: 50%"), "found"),
     "owned pods, maxUnavailable": (_pod("x", OWNED) + _budget("maxUnavailable: 1"), "clean"),
     "bare pod beside a workload": (_pod("x") + workload(replicas=3) + _budget("maxUnavailable: 1"), "clean"),
-    # Nothing that is selected is known.
+    # No selected workload is known.
     "no workload, minAvailable": (_budget("minAvailable: 1"), "unproven"),
     "no workload, maxUnavailable": (_budget("maxUnavailable: 1"), "clean"),
     "workload elsewhere": (workload(namespace="x") + _budget("minAvailable: 1"), "unproven"),

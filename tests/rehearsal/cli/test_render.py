@@ -40,7 +40,7 @@ def files(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
 
-def test_objects_come_in_apply_order_also_through_what_is_no_object() -> None:
+def test_objects_are_in_apply_order_also_through_resources_that_are_not_objects() -> None:
     assert [item.name for item in objects(Snapshot(SHOP))] == ["shop", "room", "settings", "web"]
 
 
@@ -85,7 +85,7 @@ def test_a_second_run_touches_no_file(tmp_path: Path) -> None:
     assert stamps(tmp_path) == before
 
 
-def test_what_is_no_longer_declared_goes_and_what_others_wrote_stays(tmp_path: Path) -> None:
+def test_files_of_removed_objects_are_deleted_and_other_files_remain(tmp_path: Path) -> None:
     (tmp_path / "kustomization.yaml").write_text("resources: []\n")
     (tmp_path / "picture.yaml").write_bytes(b"\xff\xfe")
     write("prod", objects(Snapshot(SHOP)), tmp_path)
@@ -118,7 +118,7 @@ def test_stacks_do_not_share_a_folder(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="is not a folder"):
         check_folder("prod", tmp_path / "out")
@@ -144,7 +144,7 @@ def test_no_secret_is_written(tmp_path: Path) -> None:
     assert all(item.withheld for item in found)
 
 
-def test_values_that_only_a_cloud_knows_are_named(tmp_path: Path) -> None:
+def test_values_that_only_a_cloud_can_assign_are_listed(tmp_path: Path) -> None:
     planned = resource("kubernetes:core/v1:ConfigMap", "settings", data={"A": "1", "URL": UNKNOWN})
     created = resource(
         "kubernetes:core/v1:ConfigMap", "settings", data={"A": "1", "URL": "rediss://10.1.2.3"}

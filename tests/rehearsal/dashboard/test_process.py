@@ -20,7 +20,7 @@ from rehearsal.pulumi.project import Project
 from tests.repository._tree import ROOT
 
 
-def test_a_record_of_another_process_is_no_dashboard(tmp_path: Path) -> None:
+def test_a_record_of_another_process_is_not_a_dashboard(tmp_path: Path) -> None:
     folder = monitoring_folder(tmp_path)
     folder.mkdir()
     (folder / process.SERVER_FILE).write_text(json.dumps({"pid": os.getpid(), "port": 1}))

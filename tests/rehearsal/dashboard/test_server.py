@@ -181,11 +181,11 @@ def test_only_loopback_names_are_served(dashboard: tuple[str, Recorder]) -> None
     "path",
     ["/api/panels/unknown", "/api/panels/system?range=5y", "/static/server.py", "/static/..%2fserver.py"],
 )
-def test_what_does_not_exist_is_not_found(dashboard: tuple[str, Recorder], path: str) -> None:
+def test_unknown_paths_return_404(dashboard: tuple[str, Recorder], path: str) -> None:
     assert httpx.get(dashboard[0] + path).status_code == 404
 
 
-def test_nothing_is_loaded_from_elsewhere(dashboard: tuple[str, Recorder]) -> None:
+def test_page_loads_nothing_from_other_origins(dashboard: tuple[str, Recorder]) -> None:
     response = httpx.get(dashboard[0])
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert not re.search(r"https?://", response.text)

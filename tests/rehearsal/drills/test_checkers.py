@@ -72,7 +72,7 @@ def test_set_full_reports_a_stale_read() -> None:
     assert (found.valid, found.lost) == (False, 0)
 
 
-def test_a_documented_staleness_is_no_fault() -> None:
+def test_a_documented_staleness_is_not_a_fault() -> None:
     reads = [op("read", None, 1, result=[]), op("read", None, 5, result=["a"])]
     assert set_full(History([op("add", "a", 0), *reads]), "add", "read", staleness=2).valid is True
     late = [op("read", None, 3, result=[]), op("read", None, 5, result=["a"])]
@@ -87,7 +87,7 @@ def test_set_full_reports_a_duplicate() -> None:
     assert set_full(history, "add", "read").duplicated == 1
 
 
-def test_set_full_holds_nothing_against_a_concurrent_read() -> None:
+def test_set_full_accepts_a_concurrent_read() -> None:
     history = History(
         [op("add", "a", 0, seconds=5), op("read", None, 1, result=[]), op("read", None, 6, result=["a"])]
     )
@@ -186,7 +186,7 @@ def test_a_write_that_its_process_cannot_read_is_reported() -> None:
     assert read_your_writes(unknown, "create", "get").valid is None
 
 
-def test_a_state_that_goes_back_is_reported() -> None:
+def test_a_state_that_is_reverted_is_reported() -> None:
     order = ("queued", "ready")
     back = History([op("get", "1", 0, result="ready"), op("get", "1", 1, result="queued")])
     assert monotonic_states(back, "get", order).valid is False
@@ -194,7 +194,7 @@ def test_a_state_that_goes_back_is_reported() -> None:
     assert monotonic_states(other, "get", order).valid is True
 
 
-def test_a_drill_without_a_write_in_flight_proves_nothing() -> None:
+def test_a_drill_without_a_write_in_flight_is_inconclusive() -> None:
     history = History([op("create", "a", 0), op("create", "b", 10, seconds=2)])
     assert writes_in_flight(history, ["create"], 5, 9).valid is None
     assert writes_in_flight(history, ["create"], 5, 11).valid is True

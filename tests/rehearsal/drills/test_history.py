@@ -17,7 +17,7 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert list(History.read(tmp_path / "history.jsonl")) == list(history)
 
 
-def test_operations_of_a_function_come_by_their_invocation() -> None:
+def test_operations_of_a_function_are_ordered_by_invocation() -> None:
     history = History([operation("get", 2), operation("create", 1), operation("get", 0)])
     assert [item.invoked for item in history.of("get")] == [0, 2]
     assert history.of("get")[0].seconds == 0.5

@@ -29,7 +29,7 @@ def test_recovery_is_the_first_good_window_after_the_fault() -> None:
     assert (found.errors, found.worst) == (50, 1.0)
 
 
-def test_without_a_good_window_there_is_no_recovery() -> None:
+def test_no_recovery_without_a_good_window() -> None:
     failing = [request(20 + number / 10, status=503) for number in range(400)]
     found = measure(History([*steady(0, 20), *failing]), 20.0, 60.0, None)
     assert (found.recovered, found.detected) == (None, None)

@@ -1,4 +1,4 @@
-"""Outcomes of requests as the rules of histories have them."""
+"""Outcomes of requests, by the rules of histories."""
 
 from __future__ import annotations
 

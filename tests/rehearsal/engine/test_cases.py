@@ -1,4 +1,4 @@
-"""Programs on which this engine and the Pulumi CLI once disagreed, with what the CLI does."""
+"""Programs on which this engine once differed from the Pulumi CLI, with the behavior of the CLI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.engine.events import Op, Severity
 from rehearsal.engine.program.runner import ProgramError
 from rehearsal.errors import KingdomError
 from rehearsal.pulumi.properties import UNKNOWN, Asset, Secret
-from tests.rehearsal.engine.handed import Case, errors, messages, ops
+from tests.rehearsal.engine.program_folders import Case, errors, messages, ops
 
 Open = Callable[[str], Case]
 
@@ -250,7 +250,7 @@ def test_paths_of_hidden_diffs_are_quoted_as_the_cli_does(case: Open) -> None:
 def test_virtual_environment_inside_the_program_folder(case: Open) -> None:
     program = case("venv-inside-program-folder")
     (program.root / ".venv").symlink_to(sys.prefix)
-    # As it is where the environment lies there: modules of its packages count as files below the program.
+    # As with a virtual environment in that folder: modules of its packages are files below the program.
     packages = program.root / ".venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
     script = (
         "import runpy, sys; sys.path = [p for p in sys.path if 'site-packages' not in p];"

@@ -50,7 +50,7 @@ def test_dependents_are_deleted_first() -> None:
     assert _names(order.ready(idle=True)) == ["a"]
 
 
-def test_resource_that_is_not_deleted_keeps_everything_it_needs() -> None:
+def test_dependencies_of_a_resource_that_is_not_deleted_are_retained() -> None:
     items = [_state("a"), _state("b", "a"), _state("c", "b"), _state("other")]
     order = _DeletionOrder(items)
     assert _names(order.ready(idle=True)) == ["c", "other"]

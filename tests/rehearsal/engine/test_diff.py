@@ -77,7 +77,7 @@ def test_nested_ignored_paths_of_a_component_have_their_old_value_in_the_record(
     assert str(new) == before
 
 
-def test_no_change_is_no_diff() -> None:
+def test_equal_inputs_have_no_diff() -> None:
     response = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
     assert not interpret(response, {"a": 1}, {"a": 2})
 

@@ -244,7 +244,7 @@ def test_dependents_of_a_renamed_resource_refer_to_the_new_name(stack: Stack, cl
     assert cloud.order("Delete") == ["b", "z"]
 
 
-def test_aliases_that_found_no_record_mean_nothing_for_children(stack: Stack, cloud: Cloud) -> None:
+def test_aliases_without_a_record_have_no_effect_on_children(stack: Stack, cloud: Cloud) -> None:
     group = 'g = Group("new", ResourceOptions(aliases=[Alias(name="old")]))\n'
     stack.up(group + 'Thing("old-a", ResourceOptions(parent=g), value=1)\n')
     stack.up(group + 'Thing("new-a", ResourceOptions(parent=g), value=1)\n')

@@ -186,7 +186,7 @@ def test_resource_of_a_replaced_provider_is_replaced() -> None:
 
 
 @pytest.mark.parametrize("custom", [True, False])
-def test_resources_bound_to_the_root_are_replaced_whatever_their_diff(custom: bool) -> None:
+def test_resources_bound_to_the_root_are_replaced_regardless_of_their_diff(custom: bool) -> None:
     with_root = replace(record("a", replace_with=(ROOT.urn,)), custom=custom)
     assert replaced(with_root) == ["a"]
     assert replaced(replace(with_root, replace_with=(), deleted_with=ROOT.urn)) == ["a"]

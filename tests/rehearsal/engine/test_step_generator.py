@@ -136,7 +136,7 @@ def test_read_of_another_resource_replaces_the_managed_one(stack: Stack, cloud: 
     assert stack.record("a").external
 
 
-def test_read_that_replaces_a_managed_resource_replaces_what_is_replaced_with_it(stack: Stack) -> None:
+def test_read_that_replaces_a_managed_resource_replaces_resources_bound_to_it(stack: Stack) -> None:
     declared = 'Thing("b", name="other")\na = Thing("a", {})\nThing("c", ResourceOptions(replace_with=[a]))\n'
     stack.up(declared.format('name="one"'))
     result = stack.up(declared.format('ResourceOptions(id="other")'))
@@ -167,7 +167,7 @@ def test_a_mandatory_violation_prevents_the_step(stack: Stack, cloud: Cloud, lev
     assert cloud.names() == (set() if mandatory else {"a"})
 
 
-def test_import_of_the_id_that_a_resource_has_is_no_change(stack: Stack, cloud: Cloud) -> None:
+def test_import_of_the_id_that_a_resource_has_changes_nothing(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", value=1)\n')
     id_ = stack.record("a").id
     result = stack.up(f'Thing("a", ResourceOptions(import_="{id_}"), value=1)\n')

@@ -118,7 +118,7 @@ def test_cpu_without_load_grows_with_the_pods() -> None:
     assert found.cpu["api"].high == pytest.approx(0.012)
 
 
-def test_the_start_of_a_pod_is_no_cpu_without_load() -> None:
+def test_the_start_of_a_pod_does_not_count_as_cpu_without_load() -> None:
     starting = [
         {"replicas": {"api": 2, "worker": 2}, "cpuByComponent": {**IDLE, "api": 0.9}},
         *({"replicas": {"api": 3, "worker": 2}, "cpuByComponent": {**IDLE, "api": 0.8}} for _ in range(2)),
@@ -199,7 +199,7 @@ def test_the_law_is_fitted_to_all_steps_and_gives_the_usable_cpu() -> None:
         ({"kind": "run"}, "of the kind 'run': a calibration is made from the one of `kingdom load capacity"),
     ],
 )
-def test_a_result_that_says_nothing_about_cost_is_refused(found: dict[str, Any], message: str) -> None:
+def test_a_result_without_cost_is_refused(found: dict[str, Any], message: str) -> None:
     with pytest.raises(CalibrationError, match=message):
         from_capacity(found, job_share=0.05)
 

@@ -105,7 +105,7 @@ def limit_rows(html: str) -> dict[str, str]:
     return dict(re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td>", table))
 
 
-def test_page_tells_a_limit_of_no_users_from_no_limit() -> None:
+def test_page_distinguishes_a_limit_of_no_users_from_no_limit() -> None:
     rows = limit_rows(to_html(limited(forecasts(), 0.01), "peak", SECONDS_PER_REQUEST))
     assert rows["rate limit of one client at the edge"] == "0"
     assert rows[f"{platform().connections} database connections, 27 per pod"] == "no limit"

@@ -76,7 +76,7 @@ def test_an_hour_at_150000_users_takes_less_than_ten_seconds() -> None:
     assert max(each.users for each in found.seconds) == 150_000
 
 
-def test_throughput_falls_with_the_backlog_as_the_law_says() -> None:
+def test_throughput_falls_with_the_backlog_by_the_fitted_law() -> None:
     users = RateCurve(((0.0, 60_000.0), (300.0, 60_000.0)))
     # Beyond 16 requests in flight throughput falls, to half of its peak at 64.
     falling = scalable(law=ScalabilityLaw(100.0, 0.0, 1 / 256, (1.0, 64.0)))

@@ -61,7 +61,7 @@ def test_the_latest_or_a_named_backup_or_that_of_a_moment_is_found(backups: Back
         backups.find("other")
 
 
-def test_without_a_backup_the_error_says_so(backups: Backups) -> None:
+def test_restore_without_a_backup_is_an_error(backups: Backups) -> None:
     with pytest.raises(MachineError, match="no backup at all"):
         backups.find()
 

@@ -124,7 +124,7 @@ def test_object_that_does_not_become_ready_in_time_is_an_error_with_its_name(hos
     with pytest.raises(MachineError) as caught:
         host.call("apply", urn=urn, type_=type_, id_="k/edge", inputs=inputs, seconds=-1)
     assert caught.value.reasons[0] == "Gateway k/edge was not ready after -1 s"
-    # It goes on: the same request succeeds later.
+    # The supervisor continues: the same request succeeds later.
     assert host.call("apply", urn=urn, type_=type_, id_="k/edge", inputs=inputs, seconds=30) == {}
     assert host.call("waiting") == []
     assert host.call("status")["endpoints"]["edge"] == f"https://localhost:{host.port}"
@@ -145,7 +145,7 @@ def test_stop_ends_all_processes_and_frees_the_host(host: Host, how: str) -> Non
 
 
 @pytest.mark.parametrize("how", ["hand over", "kill"])
-def test_processes_outlive_a_supervisor_that_hands_over_or_is_killed(host: Host, how: str) -> None:
+def test_processes_survive_a_supervisor_that_hands_over_or_is_killed(host: Host, how: str) -> None:
     host.start()
     envoy = host.envoy()
     if how == "hand over":
@@ -155,7 +155,7 @@ def test_processes_outlive_a_supervisor_that_hands_over_or_is_killed(host: Host,
         host.processes[0].kill()
         assert host.exit_code() == -signal.SIGKILL
     assert psutil.pid_exists(envoy)
-    # The next one adopts it.
+    # The next supervisor adopts the process.
     assert host.start()["ready"]
     assert host.envoy() == envoy
 

@@ -1,4 +1,4 @@
-"""A platform with made-up metrics, and a recorder over it, without waiting."""
+"""A platform with generated metrics and simulated time, and a recorder of it."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def test_a_critical_value_is_one_alert_not_two() -> None:
     assert [alert.severity for alert in watched.alerts.active()] == ["critical"]
 
 
-def test_a_spike_is_no_alert() -> None:
+def test_a_spike_is_not_an_alert() -> None:
     watched = Watched()
     for _ in range(10):
         watched.feed(20.0, 60)

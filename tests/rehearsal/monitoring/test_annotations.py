@@ -19,7 +19,7 @@ def test_a_band_has_a_start_and_an_end(tmp_path: Path) -> None:
     assert read_annotations(folder / FILE) == []
 
 
-def test_nothing_is_written_where_nothing_records(tmp_path: Path) -> None:
+def test_no_annotation_is_written_without_a_recorder(tmp_path: Path) -> None:
     with annotated(tmp_path, "load", "peak"):
         pass
     assert list(tmp_path.iterdir()) == []

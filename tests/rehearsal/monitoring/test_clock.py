@@ -22,7 +22,7 @@ def test_it_follows_the_wall_clock() -> None:
     assert clock.now() == (1015.2, "")
 
 
-def test_a_jump_back_is_reported_once_and_time_goes_on() -> None:
+def test_a_jump_back_is_reported_once_and_time_continues() -> None:
     clocks = Clocks()
     clock = RecordingClock(0.0, lambda: clocks.wall, lambda: clocks.monotonic)
     clock.now()
@@ -46,13 +46,13 @@ def test_a_jump_forward_is_reported() -> None:
     assert "moved forward by 7200 s" in message
 
 
-def test_it_goes_on_after_the_last_recorded_timestamp() -> None:
+def test_clock_continues_after_the_last_recorded_timestamp() -> None:
     clocks = Clocks()
     clock = RecordingClock(5000.0, lambda: clocks.wall, lambda: clocks.monotonic)
     assert clock.now()[0] > 5000.0
 
 
-def test_a_recorder_that_did_not_run_is_no_jump_of_the_clock() -> None:
+def test_a_pause_of_the_recorder_is_not_a_jump_of_the_clock() -> None:
     clocks = Clocks()
     clock = RecordingClock(100.0, lambda: clocks.wall, lambda: clocks.monotonic)
     assert clock.now() == (1000.0, "the recorder did not run for 900 s; nothing was recorded between")

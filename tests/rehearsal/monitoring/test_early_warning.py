@@ -60,8 +60,8 @@ def test_a_finding_of_one_examination_is_not_reported(monkeypatch: pytest.Monkey
     ]
 
 
-def test_bad_input_is_no_finding() -> None:
-    """An hour with a pod that is away, clock jumps, a counter reset, a gap, NaN and a renamed metric."""
+def test_bad_input_is_not_a_finding() -> None:
+    """An hour with an absent pod, clock jumps, a counter reset, a gap, NaN and a renamed metric."""
     made_up = MadeUp()
     recorder = made_up.recorder()
 

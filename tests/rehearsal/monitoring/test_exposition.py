@@ -38,7 +38,7 @@ def test_a_metric_without_samples_is_exported() -> None:
     assert not exposition.exports("kingdom_renamed")
 
 
-def test_text_that_is_no_exposition_is_refused() -> None:
+def test_text_that_is_not_an_exposition_is_refused() -> None:
     with pytest.raises(ValueError, match="could not convert"):
         Exposition({}, {"a"}).read("a <html>\n")
 

@@ -53,7 +53,7 @@ def test_every_local_signal_has_a_value() -> None:
     assert recorder.problems == {}
 
 
-def test_a_restart_of_the_recorder_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_restarted_recorder_continues_the_recording(tmp_path: Path) -> None:
     made_up = MadeUp()
     recorder = made_up.recorder(Recording(tmp_path / "recording.duckdb"))
     for _ in range(25):
@@ -112,7 +112,7 @@ def test_a_gap_is_four_declared_intervals() -> None:
         assert bool(found) is expected, seconds
 
 
-def test_a_renamed_metric_is_reported_and_keeps_no_value() -> None:
+def test_a_renamed_metric_is_reported_and_has_no_value() -> None:
     made_up = MadeUp()
     recorder = made_up.recorder()
     for _ in range(3):
@@ -128,7 +128,7 @@ def test_a_renamed_metric_is_reported_and_keeps_no_value() -> None:
     assert recorder.query_range(made_up.signals.signals["sockets"].query, at, at, 15.0) == []
 
 
-def test_a_counter_reset_is_no_negative_rate() -> None:
+def test_a_counter_reset_is_not_a_negative_rate() -> None:
     made_up = MadeUp()
     recorder = made_up.recorder()
     for index in range(40):

@@ -128,7 +128,7 @@ def file_size(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_stated_and_recording_goes_on_with_space(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_recording_continues_once_there_is_space(tmp_path: Path) -> None:
     store = Recording(tmp_path / "recording.duckdb")
     store.add_results(15.0, {("q", X): 1.0})
     chance = random.Random(1)
@@ -192,7 +192,7 @@ def test_a_killed_recorder_loses_nothing_that_was_written(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 5000, bytes(300_000)], ids=["empty", "text", "zeros"])
-def test_a_file_that_is_no_recording_is_not_changed(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_recording_is_not_changed(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "recording.duckdb"
     path.write_bytes(content)
     with pytest.raises(SourceError, match="move a damaged file away"):

@@ -1,4 +1,4 @@
-"""The webhook: signed, retried, and half a configuration is refused."""
+"""The webhook: signature, retries, and refusal of an incomplete configuration."""
 
 from __future__ import annotations
 

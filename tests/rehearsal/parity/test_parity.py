@@ -25,7 +25,7 @@ def test_every_command_succeeds_under_both_engines(lives: tuple[Life, Life]) -> 
         assert not failed, "\n".join(f"{name}:\n{output}" for name, output in failed.items())
 
 
-def test_nothing_warns_and_nothing_is_deprecated(lives: tuple[Life, Life]) -> None:
+def test_program_has_neither_warnings_nor_deprecated_properties(lives: tuple[Life, Life]) -> None:
     for life in lives:
         for name, ran in life.ran.items():
             if name in WITNESSED:

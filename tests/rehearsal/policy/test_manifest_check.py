@@ -285,7 +285,7 @@ def test_security_context_of_a_custom_resource_is_listed(tmp_path: Path) -> None
     assert "SparkApplication a: spec.driver is a container" in note
 
 
-def test_patterns_of_policy_engines_are_no_pods(tmp_path: Path) -> None:
+def test_patterns_of_policy_engines_are_not_pods(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(
         "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: a}\nspec: {rules: [{validate: "

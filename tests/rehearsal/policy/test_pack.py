@@ -119,7 +119,7 @@ def test_every_problem_of_the_configuration_is_listed_before_any_evaluation(
         ("", ("exit code 0",)),
     ],
 )
-def test_a_pack_that_does_not_start_says_why_and_where(
+def test_a_pack_that_does_not_start_is_reported_with_reason_and_position(
     pack_of: Callable[..., PolicyPack], source: str, parts: tuple[str, ...]
 ) -> None:
     with pytest.raises(PolicyPackError) as caught:

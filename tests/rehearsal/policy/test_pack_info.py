@@ -94,7 +94,7 @@ def test_version_is_that_of_the_manifest_and_the_description_that_of_the_pack(
     assert (info.name, info.version, info.description) == ("kingdom", version, description)
 
 
-def test_description_of_the_manifest_stands_in_for_that_of_the_pack() -> None:
+def test_description_of_the_manifest_replaces_a_missing_one_of_the_pack() -> None:
     described = analyzer_pb2.AnalyzerInfo(name="a")
     assert pack_info(described, {"description": "Of the manifest."}, {}).description == "Of the manifest."
     assert (pack_info(described, {}, {}).version, pack_info(described, {}, {}).description) == ("", "")

@@ -1,4 +1,4 @@
-"""The wait for a pack's port: patient on a slow machine, limited for a pack that hangs."""
+"""The wait for a pack's port: long enough for a slow machine, limited for a pack that hangs."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ HANGS: dict[str, tuple[Machine, str, str]] = {
 
 
 @pytest.mark.parametrize("case", HANGS)
-def test_pack_that_hangs_is_given_up_with_what_was_waited(case: str) -> None:
+def test_hung_pack_is_reported_with_reason_and_remedy(case: str) -> None:
     machine, reason, remedy = HANGS[case]
     assert machine.result() == Hang(reason, remedy)
 

@@ -19,7 +19,7 @@ def test_identical_inputs_have_no_difference(gcp: Calls) -> None:
     assert not response.detailedDiff
 
 
-def test_secretness_alone_is_no_difference(gcp: Calls) -> None:
+def test_secretness_alone_is_not_a_difference(gcp: Calls) -> None:
     assert not gcp.diff(REDIS, INSTANCE, {**INSTANCE, "tier": Secret("STANDARD_HA")}).diffs
 
 
@@ -30,21 +30,21 @@ def test_a_property_that_can_change_in_place_updates(gcp: Calls) -> None:
     assert not response.replaces
 
 
-def test_a_fixed_property_replaces_and_the_old_one_of_that_name_goes_first(gcp: Calls) -> None:
+def test_a_fixed_property_replaces_and_the_old_resource_of_that_name_is_deleted_first(gcp: Calls) -> None:
     response = gcp.diff(REDIS, INSTANCE, {**INSTANCE, "tier": "BASIC"})
     assert paths(response) == {"tier": "UPDATE_REPLACE"}
     assert list(response.replaces) == ["tier"]
     assert response.deleteBeforeReplace
 
 
-def test_a_made_up_name_lets_the_new_one_come_first(gcp: Calls) -> None:
+def test_a_generated_name_creates_the_new_resource_first(gcp: Calls) -> None:
     inputs = gcp.check(REDIS, {"memorySizeGb": 4, "tier": "STANDARD_HA"}).inputs
     response = gcp.diff(REDIS, inputs, {**inputs, "tier": "BASIC"})
     assert list(response.replaces) == ["tier"]
     assert not response.deleteBeforeReplace
 
 
-def test_a_made_up_name_survives_an_update_and_not_a_replacement(gcp: Calls) -> None:
+def test_a_generated_name_is_retained_by_an_update_but_not_by_a_replacement(gcp: Calls) -> None:
     first = gcp.check(REDIS, {"memorySizeGb": 4, "tier": "STANDARD_HA"}).inputs
     updated = gcp.check(REDIS, {"memorySizeGb": 8, "tier": "STANDARD_HA"}, olds=first).inputs
     replaced = gcp.check(REDIS, {"memorySizeGb": 8, "tier": "BASIC"}).inputs
@@ -52,7 +52,7 @@ def test_a_made_up_name_survives_an_update_and_not_a_replacement(gcp: Calls) -> 
     assert replaced["name"] != first["name"]
 
 
-def test_ignored_changes_are_no_changes(gcp: Calls) -> None:
+def test_ignored_changes_are_not_reported(gcp: Calls) -> None:
     new = {**INSTANCE, "memorySizeGb": 8, "labels": {"a": "b"}}
     assert paths(gcp.diff(REDIS, INSTANCE, new, ignore=("memorySizeGb",))) == {"labels": "ADD"}
     assert not gcp.diff(REDIS, INSTANCE, new, ignore=("memorySizeGb", "labels")).diffs
@@ -90,7 +90,7 @@ def test_an_added_block_replaces_when_it_holds_a_fixed_property(gcp: Calls) -> N
         ("random:index/randomBytes:RandomBytes", "length", 32, 64, True),
     ],
 )
-def test_what_cannot_change_in_place_is_what_the_real_providers_say(
+def test_replacing_properties_are_those_of_the_real_providers(
     type_: str, path: str, old: object, new: object, *, replaces: bool
 ) -> None:
     response = Calls.of(type_.split(":")[0]).diff(urn(type_), {path: old}, {path: new})

@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import UNKNOWN
-from tests.rehearsal.engine.handed import Case, errors, ops
+from tests.rehearsal.engine.program_folders import Case, errors, ops
 
 PROGRAM = """\
 import pulumi

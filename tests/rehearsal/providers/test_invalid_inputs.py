@@ -44,7 +44,7 @@ print(len(missing))
 """
 
 
-def test_a_type_is_known_to_the_first_requests_that_come_all_at_once() -> None:
+def test_a_type_is_found_by_the_first_concurrent_requests() -> None:
     """The SDK's module is still being loaded then, in a process of its own as `kingdom cloud` is one."""
     done = subprocess.run([sys.executable, "-c", LOOK_UP], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"

@@ -20,7 +20,7 @@ def made(random: Calls, kind: str, name: str = "it", **inputs: Any) -> Created:
     return random.make(urn(f"random:index/{module}:{kind}", name), inputs)
 
 
-def test_values_follow_from_the_name_and_the_keepers(random: Calls) -> None:
+def test_values_depend_on_the_name_and_the_keepers(random: Calls) -> None:
     first = made(random, "RandomString", length=20)
     assert made(random, "RandomString", length=20) == first
     assert made(random, "RandomString", "other", length=20) != first

@@ -10,7 +10,7 @@ import pytest
 from rehearsal.errors import KingdomError
 from rehearsal.pulumi.config import go_json, merged
 from rehearsal.pulumi.properties import UNKNOWN, Secret
-from tests.rehearsal.engine.handed import Case, messages
+from tests.rehearsal.engine.program_folders import Case, messages
 
 # Written by the Pulumi CLI 3.260 with this passphrase.
 PASSPHRASE = "correct horse"

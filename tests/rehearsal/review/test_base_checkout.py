@@ -79,7 +79,7 @@ def test_an_interrupted_process_leaves_no_worktree(repository: Repository, numbe
     assert repository.leftovers() == []
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next_and_what_a_living_one_has_is_not(
+def test_worktree_of_a_killed_process_is_removed_and_that_of_a_running_one_is_not(
     repository: Repository,
 ) -> None:
     killed = hold(repository)
@@ -139,7 +139,7 @@ def test_a_project_below_the_top_of_its_repository_is_found_there(tmp_path: Path
         assert base.project.stack_names() == ["dev"]
 
 
-def test_hooks_and_variables_of_git_disturb_nothing(
+def test_hooks_and_variables_of_git_have_no_effect(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hook = repository.root / ".git/hooks/post-checkout"

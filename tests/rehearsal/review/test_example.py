@@ -10,5 +10,5 @@ from tests.rehearsal.review.example import PAGE, page
 
 
 @pytest.mark.slow
-def test_the_example_comment_is_what_a_run_makes_today(tmp_path: Path) -> None:
+def test_the_example_comment_equals_the_output_of_a_run(tmp_path: Path) -> None:
     assert PAGE.read_text() == page(tmp_path), "run python -m tests.rehearsal.review.example and commit it"

@@ -58,7 +58,7 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def test_nothing_changes_against_oneself(repository: Repository) -> None:
+def test_review_against_its_own_commit_is_unchanged(repository: Repository) -> None:
     data = report(repository, "--all", "--base", "HEAD")
     assert [item["status"] for item in data["stacks"]] == ["unchanged", "unchanged"]
     assert data["head"] == {"commit": data["base"]["commit"], "dirty": False}
@@ -85,7 +85,7 @@ def test_every_kind_of_change_of_a_stack_is_reported(repository: Repository) -> 
     assert {change["source"] for change in stacks["staging"]["changes"]} == {"infra/__main__.py:6"}
 
 
-def test_what_forces_a_replacement_is_shown_as_one(repository: Repository) -> None:
+def test_property_that_forces_a_replacement_is_marked(repository: Repository) -> None:
     program = (repository.root / "infra/__main__.py").read_text()
     repository.write("infra/__main__.py", program.replace("length=2", "length=1"))
     data = report(repository, "--stack", "dev", "--base", "HEAD")
@@ -106,7 +106,9 @@ random.RandomPet("made-anew", length=2, opts=keep)
 """
 
 
-def test_what_would_take_protected_resources_away_is_shown_whole_and_refused(repository: Repository) -> None:
+def test_plan_that_deletes_protected_resources_is_shown_completely_and_refused(
+    repository: Repository,
+) -> None:
     program = (repository.root / "infra/__main__.py").read_text()
     repository.write("infra/__main__.py", PROTECTED)
     repository.commit("protected")

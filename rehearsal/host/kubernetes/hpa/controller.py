@@ -248,7 +248,7 @@ class HorizontalPodAutoscalers:
             return pods_reading(samples, source, selector, self._counters, time.time())
         return shared_reading(samples, source, selector, self._counters, kind)
 
-    # -- what is shown ------------------------------------------------------------------------------------
+    # -- status ------------------------------------------------------------------------------------
 
     def status(self) -> list[AutoscalerStatus]:
         """Return the status of every autoscaler with its conditions and metric values."""

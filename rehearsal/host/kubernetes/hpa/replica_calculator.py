@@ -72,7 +72,7 @@ def _cpu_is_initial(pod: PodState, reading: PodReading, now: float, config: Cont
     if pod.ready is None or pod.started is None:
         return True
     if pod.started + config.cpu_initialization_period > now:
-        # Not before one whole window has been measured since the last transition: the one before is start-up.
+        # A window that began before the last transition contains the CPU use of the start.
         return pod.ready == "False" or reading.taken < pod.ready_since + reading.window
     return pod.ready == "False" and pod.started + config.initial_readiness_delay > pod.ready_since
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rehearsal.providers.constraints.api.base import Found, number
 from rehearsal.pulumi.properties import UNKNOWN, Path
 
-# The words for a lower bound and the upper one, as names of properties begin or contain them.
+# Words for a lower and an upper bound at the start of or within property names.
 _PAIRS: Final = (("minimum", "maximum"), ("min", "max"), ("totalMin", "totalMax"))
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 

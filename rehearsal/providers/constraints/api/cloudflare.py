@@ -88,7 +88,7 @@ def checks_of(token: str) -> tuple[Check, ...]:
 
 @cache
 def _scope(token: str) -> tuple[Check, ...]:
-    """A check of a type for accounts and zones: the path of its requests names one of the two."""
+    """Return the check that exactly one of account and zone is set, for a type that has both."""
     mapped = mapped_type(token)
     named = [mapped.attributes.get(name) for name in ("accountId", "zoneId")] if mapped else []
     rules = {"exactly_one_of", "required"}  # of the provider

@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Project:
     return Project.at(Tiny.make(tmp_path / "tiny").root)
 
 
-def test_pack_of_the_project_is_the_default_wherever_the_command_runs(
+def test_pack_of_the_project_is_the_default_in_every_folder(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = project.root / "policies"
@@ -33,7 +33,7 @@ def test_pack_of_the_project_is_the_default_wherever_the_command_runs(
     assert pack_of(project, None) is None
 
 
-def test_another_pack_is_relative_to_the_current_folder_and_none_is_no_pack(
+def test_another_pack_is_relative_to_the_current_folder_and_none_disables_policies(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

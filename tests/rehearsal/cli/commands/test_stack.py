@@ -19,7 +19,7 @@ def test_stack_is_brought_up_refreshed_and_taken_down(tmp_path: Path) -> None:
     data = json.loads(up.stdout)
     assert data["ok"] is True
     assert data["counts"]["create"] >= 2
-    # Nothing of this project runs on the machine.
+    # No process of this project runs on the machine.
     assert "machine" not in data
     again = project.run("up")
     assert again.returncode == 0

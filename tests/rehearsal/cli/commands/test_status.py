@@ -84,7 +84,7 @@ def test_stack_that_does_not_run_fails_only_where_it_should_run(
 
 
 @pytest.mark.parametrize(("ready", "code"), [(True, 0), (False, 1)])
-def test_exit_code_tells_whether_all_processes_are_ready(run: Run, ready: bool, code: int) -> None:
+def test_exit_code_states_whether_all_processes_are_ready(run: Run, ready: bool, code: int) -> None:
     machine = Machine(process("pod/kingdom/api-1/api"), process("redis/cache", "redis", ready=ready))
     found = run(machine, "status", "--json")
     data = json.loads(found.stdout)

@@ -78,7 +78,7 @@ def test_error_hook_receives_the_failures_newest_first(stack: Stack, cloud: Clou
     ]
 
 
-def test_failure_stands_without_a_retry(stack: Stack, cloud: Cloud) -> None:
+def test_failure_without_a_retry_remains(stack: Stack, cloud: Cloud) -> None:
     calls = _failing(cloud, "Create", failures=2)
     result = stack.update(ERROR_HOOK.format("False", 1))
     assert len(calls) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from rehearsal.errors import KingdomError
 from tests.rehearsal.engine.conftest import Stack
-from tests.rehearsal.engine.handed import Case, errors
+from tests.rehearsal.engine.program_folders import Case, errors
 
 
 @pytest.mark.parametrize(

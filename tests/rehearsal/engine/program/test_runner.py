@@ -55,7 +55,7 @@ def test_program_may_end_itself_with_status_0(stack: Stack) -> None:
     assert stack.record("toys-test").outputs == {"x": 1}
 
 
-def test_export_in_a_callback_of_an_output_comes_too_late(stack: Stack) -> None:
+def test_export_in_a_callback_of_an_output_is_ignored(stack: Stack) -> None:
     """The SDK registers the outputs of the stack when the program's file ends, as under the CLI."""
     source = 'a = Thing("a")\na.computed.apply(lambda _: pulumi.export("late", 1))\npulumi.export("x", 1)\n'
     stack.up(source)

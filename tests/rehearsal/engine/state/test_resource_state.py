@@ -128,7 +128,7 @@ def test_references_are_those_of_every_kind() -> None:
     assert list(state("a").references()) == []
 
 
-def test_key_tells_a_retired_resource_from_its_replacement() -> None:
+def test_key_distinguishes_a_retired_resource_from_its_replacement() -> None:
     assert state("a").key == (urn("a"), "")
     assert state("a", delete=True).key == (urn("a"), "id-a")
 

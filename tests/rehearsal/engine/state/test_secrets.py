@@ -12,7 +12,7 @@ from rehearsal.engine.state import secrets as state_secrets
 from rehearsal.pulumi.project import Project
 from rehearsal.pulumi.properties import Secret
 from rehearsal.session import Session
-from tests.rehearsal.engine.handed import Case, messages
+from tests.rehearsal.engine.program_folders import Case, messages
 from tests.rehearsal.parity import random_programs
 
 PROGRAMS = 10  # that share one stack

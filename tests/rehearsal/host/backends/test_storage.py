@@ -65,7 +65,7 @@ async def test_buckets_are_created_and_deleted_with_their_objects(tmp_path: Path
         await again.sync()
         assert await buckets(context) == ["media"]
 
-        # Server, port and data end with the last bucket.
+        # The server, its port and its data are removed with the last bucket.
         process, data = context.processes.get(NAME), context.home.data / NAME
         assert process is not None
         assert data.exists()

@@ -84,7 +84,7 @@ def test_a_build_without_brotli_files_sends_gzip(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/app/missing.js", "/app/../secret.txt", "/app/%2e%2e/secret.txt"])
-def test_what_is_not_a_file_of_the_app_is_not_found(client: httpx.Client, path: str) -> None:
+def test_paths_outside_the_app_return_404(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
     assert "secret" not in response.text

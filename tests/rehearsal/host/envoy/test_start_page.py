@@ -7,7 +7,7 @@ from typing import Any
 from rehearsal.host.envoy.start_page import add_start_page, page
 
 
-def test_it_comes_first_for_get_alone_and_without_the_firewall() -> None:
+def test_start_page_precedes_other_routes_for_get_only_and_without_the_firewall() -> None:
     routes: dict[str, Any] = {"virtual_hosts": [{"routes": [{"match": {"prefix": "/"}}]}]}
     add_start_page(routes, 8443)
     first, second = routes["virtual_hosts"][0]["routes"]

@@ -1,4 +1,4 @@
-"""The moments of a CronJob's schedule."""
+"""Run times of a CronJob."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def test_the_same_event_again_raises_its_count() -> None:
     ]
 
 
-def test_old_events_are_forgotten() -> None:
+def test_old_events_are_dropped() -> None:
     log = EventLog()
     for number in range(500):
         log.record("Pod a/b", "Normal", "Tick", str(number))

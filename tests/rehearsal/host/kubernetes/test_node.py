@@ -1,4 +1,4 @@
-"""Pods are placed while their requests fit on this machine, and rejected in the scheduler's words."""
+"""Pods are placed while their requests fit on this machine, and rejected with the scheduler's messages."""
 
 from __future__ import annotations
 

@@ -18,18 +18,18 @@ def test_percentages_round_up_for_the_surge_and_down_for_what_may_be_missing() -
     assert Strategy.of({"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}, 5).unavailable == 1
 
 
-def test_a_new_revision_is_added_before_an_old_replica_goes() -> None:
+def test_a_new_replica_is_available_before_an_old_one_is_terminated() -> None:
     plan = step(2, "b", pods("a", 2), 0, Strategy(surge=1, unavailable=0))
     assert (plan.create, plan.end) == (1, [])
 
 
-def test_replicas_that_never_got_ready_go_first() -> None:
+def test_replicas_that_were_never_ready_are_terminated_first() -> None:
     old = [*pods("a", 1), Replica("sick", "a", False, False, 9.0)]
     plan = step(2, "b", [*old, *pods("b", 1)], 0, Strategy(surge=1, unavailable=0))
     assert plan.end == ["sick"]
 
 
-def test_recreate_waits_until_the_old_ones_have_gone() -> None:
+def test_recreate_waits_until_the_old_pods_have_terminated() -> None:
     recreate = Strategy.of({"type": "Recreate"}, 2)
     assert step(2, "b", pods("a", 2), 0, recreate).end == ["a0", "a1"]
     assert step(2, "b", [], 2, recreate).create == 0
@@ -43,7 +43,7 @@ def test_recreate_waits_until_the_old_ones_have_gone() -> None:
     unavailable=st.integers(0, 4),
     luck=st.randoms(use_true_random=False),
 )
-def test_a_rolling_update_keeps_its_bounds_and_ends(
+def test_a_rolling_update_stays_within_its_bounds_and_ends(
     replicas: int, surge: int, unavailable: int, luck: object
 ) -> None:
     strategy = Strategy.of(
@@ -69,15 +69,15 @@ def test_a_rolling_update_keeps_its_bounds_and_ends(
     assert sorted(pod.revision for pod in alive.values()) == ["b"] * replicas
 
 
-def test_a_rollout_gets_further_by_new_pods_old_ones_gone_and_more_that_serve() -> None:
+def test_new_terminated_and_available_pods_are_progress_of_a_rollout() -> None:
     progress = RolloutProgress(0.0)
     looks = [
-        (1.0, (2, "b"), pods("a", 2), 1.0),  # another goal
+        (1.0, (2, "b"), pods("a", 2), 1.0),  # a changed goal
         (2.0, (2, "b"), pods("a", 2), 1.0),
-        (3.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 3.0),  # one more of the new
-        (4.0, (2, "b"), [*pods("a", 2), *pods("b", 1)], 4.0),  # it serves
-        (5.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 4.0),  # a step back
-        (6.0, (2, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 6.0),  # an old one less
+        (3.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 3.0),  # one more updated pod
+        (4.0, (2, "b"), [*pods("a", 2), *pods("b", 1)], 4.0),  # the new pod is available
+        (5.0, (2, "b"), [*pods("a", 2), *pods("b", 1, available=False)], 4.0),  # fewer available pods
+        (6.0, (2, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 6.0),  # one old pod fewer
         (7.0, (3, "b"), [*pods("a", 1), *pods("b", 1, available=False)], 7.0),
     ]
     for now, goal, there, since in looks:

@@ -29,7 +29,7 @@ def test_all_logs_without_a_name(folder: Path) -> None:
     ]
 
 
-def test_what_comes_later_is_followed_also_in_a_new_log(folder: Path) -> None:
+def test_later_lines_are_followed_also_in_a_new_log(folder: Path) -> None:
     lines = follow_logs(folder, None, 1, follow=True)
     assert [next(lines), next(lines)] == ["envoy | listening", "pod_kingdom_api-1_api | three"]
     with (folder / "envoy.log").open("a") as log:

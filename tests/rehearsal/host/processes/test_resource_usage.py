@@ -40,7 +40,7 @@ def test_one_that_has_just_started_is_measured_from_its_start_on(age: float, kno
     assert (meter.usage() is not None) is known
 
 
-def test_what_does_not_run_uses_nothing() -> None:
+def test_stopped_process_has_no_usage() -> None:
     meter = Meter()
     for item in (point(100, 20), point(115, 23), None):
         meter.take(item)
@@ -54,7 +54,7 @@ def test_a_pod_is_measured_once_all_its_containers_are() -> None:
     assert together([one, other]) == Usage(0.75, 30, 90, 10)
 
 
-def test_measured_is_what_a_process_has_burnt() -> None:
+def test_measured_cpu_is_that_of_the_process() -> None:
     before = measure(os.getpid(), 0, 0)
     assert before is not None
     ends = time.process_time() + 0.1

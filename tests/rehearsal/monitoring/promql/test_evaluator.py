@@ -94,7 +94,7 @@ def test_a_range_leaves_gaps_out() -> None:
         ("sum(1)", "takes a vector"),
     ],
 )
-def test_what_cannot_be_evaluated_is_named(text: str, message: str) -> None:
+def test_unsupported_query_is_reported(text: str, message: str) -> None:
     with pytest.raises(QueryError, match=message):
         query(SAMPLES, text, 100.0)
 

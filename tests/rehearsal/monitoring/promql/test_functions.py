@@ -24,7 +24,7 @@ def test_increase_stops_at_zero() -> None:
     assert increase([8.0, 18.0], [2.0, 12.0], 0.0, 20.0) == pytest.approx(10 * (10 + 2 + 2) / 10)
 
 
-def test_a_counter_reset_counts_what_came_after_it() -> None:
+def test_after_a_counter_reset_the_new_value_is_the_increase() -> None:
     assert increase([0.5, 10.0, 20.0], [90.0, 100.0, 5.0], 0.0, 20.0) == pytest.approx(
         15.0 * (19.5 + 0.5) / 19.5
     )

@@ -1,4 +1,4 @@
-"""Rules for the caches fire where they must and stay silent where they must."""
+"""Rules for the caches: lines that cause a recommendation, and lines that must not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_evictions_and_hits_of_different_caches_are_not_combined() -> None:
         "hits-most-of-the-time",
     ],
 )
-def test_cache_size_is_silent(hits: Line, evictions: Line, hours: float) -> None:
+def test_cache_size_is_not_recommended(hits: Line, evictions: Line, hours: float) -> None:
     lines = {"cache-hits": {"feed": hits}, "cache-evictions": {"feed": evictions}}
     assert run(cache_size, lines, hours) == []
 
@@ -112,7 +112,7 @@ def test_a_cache_whose_entries_expire_before_they_are_read_again_is_reported() -
         "reread-most-of-the-time",
     ],
 )
-def test_cache_ttl_is_silent(hits: Line, evictions: Line, name: str, hours: float) -> None:
+def test_cache_ttl_is_not_recommended(hits: Line, evictions: Line, name: str, hours: float) -> None:
     assert run(cache_ttl, {"cache-hits": {name: hits}, "cache-evictions": {name: evictions}}, hours) == []
 
 

@@ -1,4 +1,4 @@
-"""Rules for MongoDB fire where they must and stay silent where they must."""
+"""Rules for MongoDB: lines that cause a recommendation, and lines that must not."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_commands_that_lack_connections_count_below_the_warning_too(signal: str)
         "unknown-tier",
     ],
 )
-def test_pool_size_is_silent(used: Line, waiting: Line, hours: float, database: dict[str, Any]) -> None:
+def test_pool_size_is_not_recommended(
+    used: Line, waiting: Line, hours: float, database: dict[str, Any]
+) -> None:
     lines: Lines = {"database-connections": {"": used}, "connections-waiting": {"": waiting}}
     assert run(pool_size, lines, hours, changed("kingdom:database", **database)) == []
 
@@ -133,7 +135,7 @@ def test_a_tier_that_is_not_needed_is_lowered() -> None:
         "extreme",
     ],
 )
-def test_database_tier_is_silent(lines: Lines, hours: float) -> None:
+def test_database_tier_is_not_recommended(lines: Lines, hours: float) -> None:
     assert run(database_tier, {**FAST, **lines}, hours) == []
 
 
@@ -199,7 +201,7 @@ def test_advice_that_remains_is_applied_by_the_workers() -> None:
     ],
     ids=["none", "short", "done", "new", "applies-already", "off", "no-number"],
 )
-def test_index_advice_is_silent(count: Line, hours: float, mode: str) -> None:
+def test_index_advice_is_not_recommended(count: Line, hours: float, mode: str) -> None:
     config = changed("kingdom:database", indexAdvisor=mode)
     assert run(index_advice, {"index-advice": {"create": count}}, hours, config) == []
 

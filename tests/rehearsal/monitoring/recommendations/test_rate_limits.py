@@ -1,4 +1,4 @@
-"""The rule for rate limits fires where it must and stays silent where it must."""
+"""The rule for rate limits: lines that cause a recommendation, and lines that must not."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_short_history_widens_the_interval() -> None:
         "extreme",
     ],
 )
-def test_rate_limits_is_silent(lines: Lines, hours: float) -> None:
+def test_rate_limits_are_not_recommended(lines: Lines, hours: float) -> None:
     assert run(rate_limits, lines, hours) == []
 
 

@@ -34,7 +34,7 @@ def test_the_diff_names_the_file() -> None:
 
 
 @pytest.mark.parametrize("path", [("kingdom:workload", "absent"), ("kingdom:workload", "api")])
-def test_what_is_no_single_value_is_named(path: tuple[str, ...]) -> None:
+def test_path_of_a_structured_value_is_refused(path: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="kingdom:workload"):
         changed(TEXT, path, "1")
 

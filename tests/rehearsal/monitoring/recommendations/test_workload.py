@@ -1,4 +1,4 @@
-"""Rules for the roles fire where they must and stay silent where they must."""
+"""Rules for the roles: lines that cause a recommendation, and lines that must not."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_memory_that_is_hardly_used_is_lowered_the_more_the_longer_the_history()
         "few-values",
     ],
 )
-def test_memory_is_silent(line: Line, hours: float) -> None:
+def test_memory_is_not_recommended(line: Line, hours: float) -> None:
     assert run(memory, {"memory-by-role": {"api": line}}, hours) == []
 
 
@@ -181,7 +181,7 @@ def test_a_cpu_request_is_not_raised_beyond_the_limit() -> None:
         "below-zero",
     ],
 )
-def test_cpu_request_is_silent(cores: Line, replicas: Line, hours: float) -> None:
+def test_cpu_request_is_not_recommended(cores: Line, replicas: Line, hours: float) -> None:
     assert run(cpu_request, cpu(cores, replicas), hours) == []
 
 
@@ -246,7 +246,7 @@ def test_a_slow_role_at_its_maximum_gets_more_replicas() -> None:
         "below-zero",
     ],
 )
-def test_max_replicas_is_silent(replicas: Line, seconds: Line, hours: float) -> None:
+def test_max_replicas_is_not_recommended(replicas: Line, seconds: Line, hours: float) -> None:
     lines: Lines = {"replicas": {"api": replicas}, "response-time": {"": seconds}}
     assert run(max_replicas, lines, hours) == []
 
@@ -325,7 +325,7 @@ def test_a_role_that_is_slow_just_below_its_target_is_scaled_earlier() -> None:
         "below-zero",
     ],
 )
-def test_scaling_target_is_silent(cores: Line, replicas: Line, seconds: Line, hours: float) -> None:
+def test_scaling_target_is_not_recommended(cores: Line, replicas: Line, seconds: Line, hours: float) -> None:
     assert run(scaling_target, slow(cores, replicas, seconds), hours) == []
 
 
@@ -401,7 +401,7 @@ def test_two_replicas_remain() -> None:
         "extreme-use",
     ],
 )
-def test_min_replicas_is_silent(cores: Line, replicas: Line, rate: Line, hours: float) -> None:
+def test_min_replicas_is_not_recommended(cores: Line, replicas: Line, rate: Line, hours: float) -> None:
     assert run(min_replicas, resting(cores, replicas, rate), hours) == []
 
 
@@ -452,7 +452,7 @@ def test_replicas_that_do_not_run_are_reported_with_a_command() -> None:
     ],
     ids=["all-run", "rollout", "short", "rarely", "no-number", "a-part", "few-values", "gaps", "extreme"],
 )
-def test_node_pool_is_silent(pods: Line, hours: float) -> None:
+def test_node_pool_is_not_recommended(pods: Line, hours: float) -> None:
     lines: Lines = {"replicas": {"worker": 10.0}, "running-pods": {"worker": pods}}
     assert run(node_pool, lines, hours) == []
 

@@ -46,7 +46,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]
         yield Comparison("cloudflare", provider)
 
 
-def test_agreement_is_no_difference(comparison: Comparison) -> None:
+def test_agreement_is_not_a_difference(comparison: Comparison) -> None:
     assert comparison.covers(DNSSEC)
     assert not comparison.configuration_errors
     assert comparison.validation(DNSSEC, "as declared", {"zoneId": ZONE, "status": "active"}) is None
@@ -54,14 +54,14 @@ def test_agreement_is_no_difference(comparison: Comparison) -> None:
     assert comparison.validation(DNSSEC, "status", {"zoneId": ZONE, "status": "on"}) is None
 
 
-def test_what_only_the_rehearsal_refuses_is_a_difference(comparison: Comparison) -> None:
+def test_refusal_by_the_rehearsal_alone_is_a_difference(comparison: Comparison) -> None:
     found = comparison.validation(DNSSEC, "zoneId", {"status": "active"})
     assert found is not None
     assert found.provider == "accepts"
     assert "zoneId" in found.rehearsal
 
 
-def test_what_the_rehearsal_refuses_for_the_api_is_no_difference(comparison: Comparison) -> None:
+def test_refusal_by_a_rule_of_the_api_is_not_a_difference(comparison: Comparison) -> None:
     assert comparison.rehearsal.check(urn(DNSSEC), {"zoneId": "no id"}).failures
     assert comparison.validation(DNSSEC, "zoneId", {"zoneId": "no id"}) is None
 
@@ -72,7 +72,7 @@ def test_both_replace_for_another_zone_and_not_for_another_status(comparison: Co
     assert comparison.replacement(DNSSEC, "status", old, old | {"status": "disabled"}) is None
 
 
-def test_a_property_that_the_provider_lacks_is_no_part_of_a_configuration(comparison: Comparison) -> None:
+def test_a_property_that_the_provider_lacks_is_left_out_of_the_configuration(comparison: Comparison) -> None:
     with pytest.raises(UnmappedError, match="dnssecPresigned"):
         comparison.config(DNSSEC, {"zoneId": ZONE, "dnssecPresigned": True})
 
@@ -89,7 +89,7 @@ def test_unknown_values_of_a_planned_state_become_those_of_an_applied_one() -> N
     assert settled(Block(fields), planned) == {"name": "assigned", "types": [], "tags": {}, "config": []}
 
 
-def test_what_the_provider_refuses_once_all_is_known_is_no_difference(comparison: Comparison) -> None:
+def test_refusal_by_the_provider_of_known_values_is_not_a_difference(comparison: Comparison) -> None:
     inputs = {"zoneId": UNKNOWN, "status": "off"}
     assert comparison._refused_when_known(DNSSEC, {"zoneId": UNKNOWN, "status": "active"}, inputs)
     assert not comparison._refused_when_known(DNSSEC, inputs, inputs)
@@ -113,7 +113,7 @@ def test_a_value_of_any_type_is_sent_after_its_type() -> None:
     assert held["resource"]["cloudflare_zone_setting"]["a"]["value"] == "on"
 
 
-def test_a_text_in_place_of_a_number_is_no_configuration() -> None:
+def test_a_text_in_place_of_a_number_cannot_be_converted() -> None:
     attribute = mapped_type("cloudflare:index/dnsRecord:DnsRecord")
     assert attribute is not None
     block = Block({"ttl": Field("ttl", "number", 0, None, False, False, False)})

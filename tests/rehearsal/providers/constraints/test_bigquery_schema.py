@@ -86,7 +86,7 @@ def test_column_of_an_external_table_is_not_dropped_in_place(gcp: Calls) -> None
         ([column("a", collation="und:ci")], [A]),
     ],
 )
-def test_equal_schemas_are_no_change(gcp: Calls, old: list[Column], new: list[Column]) -> None:
+def test_equal_schemas_are_not_a_change(gcp: Calls, old: list[Column], new: list[Column]) -> None:
     assert not gcp.diff(TABLE, table(*old), table(*new)).diffs
 
 

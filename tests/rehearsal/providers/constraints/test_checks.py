@@ -50,7 +50,7 @@ def refusals(mutation: Mutation) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
-def test_what_the_facts_forbid_is_refused(resources: dict[str, list[dict[str, Any]]]) -> None:
+def test_values_that_the_facts_forbid_are_refused(resources: dict[str, list[dict[str, Any]]]) -> None:
     mutations = chosen(resources, invalid)
     assert len(mutations) == NUMBER
     accepted = [str(mutation) for mutation in mutations if not refusals(mutation)]
@@ -58,7 +58,7 @@ def test_what_the_facts_forbid_is_refused(resources: dict[str, list[dict[str, An
 
 
 @pytest.mark.timeout(600)
-def test_what_the_facts_allow_is_accepted(resources: dict[str, list[dict[str, Any]]]) -> None:
+def test_values_that_the_facts_allow_are_accepted(resources: dict[str, list[dict[str, Any]]]) -> None:
     mutations = chosen(resources, valid)
     assert len(mutations) == NUMBER
     refused = {str(mutation): found for mutation in mutations if (found := by_facts(refusals(mutation)))}
@@ -133,7 +133,7 @@ def test_a_violation_names_its_path_and_the_rule(
     assert reason in failures.get(path, ""), failures
 
 
-def test_a_reason_says_which_provider_validates_it(gcp: Calls) -> None:
+def test_a_reason_names_the_provider_that_validates(gcp: Calls) -> None:
     failures = gcp.check(urn(REDIS), {"memorySizeGb": 1, "tier": "PREMIUM"}).failures
     assert failures["tier"].endswith("(terraform-provider-google-beta validates this)")
 
@@ -258,7 +258,7 @@ NAT: dict[str, Any] = {
         ("gcp:compute/routerNat:RouterNat", {**NAT, "initialNatIps": []}, "initialNatIps"),
     ],
 )
-def test_what_the_google_provider_refuses_is_refused(
+def test_inputs_that_the_google_provider_refuses_are_refused(
     gcp: Calls, token: str, inputs: dict[str, Any], path: str
 ) -> None:
     assert set(gcp.check(urn(token), inputs).failures) == {path}
@@ -288,7 +288,9 @@ def test_what_the_google_provider_refuses_is_refused(
         ),
     ],
 )
-def test_what_the_google_provider_accepts_is_accepted(gcp: Calls, token: str, inputs: dict[str, Any]) -> None:
+def test_inputs_that_the_google_provider_accepts_are_accepted(
+    gcp: Calls, token: str, inputs: dict[str, Any]
+) -> None:
     assert not gcp.check(urn(token), inputs).failures
 
 

@@ -113,7 +113,7 @@ def test_another_change_of_the_same_attribute_is_an_update(
     assert not gcp.diff(urn(token), old, new).replaces
 
 
-def test_smaller_disk_that_grows_by_itself_is_no_change(gcp: Calls) -> None:
+def test_smaller_disk_with_automatic_growth_is_not_a_change(gcp: Calls) -> None:
     old, new = ({"settings": {"tier": "t", "diskSize": size}} for size in (50, 20))
     assert not gcp.diff(urn(SQL), old, new).diffs
     assert list(gcp.diff(urn(SQL), new, old).diffs) == ["settings"]

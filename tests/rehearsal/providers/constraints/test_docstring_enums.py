@@ -37,7 +37,7 @@ def test_a_sentence_that_lists_all_values_closes_the_set(doc: str, values: tuple
         "Possible values are documented in the API.",
     ],
 )
-def test_a_sentence_that_leaves_room_closes_nothing(doc: str) -> None:
+def test_a_sentence_with_other_possible_values_yields_no_closed_set(doc: str) -> None:
     assert closed_set(doc) == ()
 
 

@@ -119,7 +119,7 @@ def test_the_facts_name_their_source() -> None:
         assert len(facts.types(package)) > 10
 
 
-def test_a_type_is_parsed_only_when_it_is_asked_for() -> None:
+def test_a_type_is_parsed_on_first_use() -> None:
     facts.read.cache_clear()
     assert facts.read("gcp", "google_redis_instance") is not None
     assert facts.read.cache_info().currsize == 1

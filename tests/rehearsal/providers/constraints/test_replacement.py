@@ -78,18 +78,18 @@ def test_a_change_replaces_exactly_where_force_new_is_set(token: str) -> None:
     assert not wrong
 
 
-def test_a_block_that_the_provider_computes_is_no_new_block_when_it_is_declared(gcp: Calls) -> None:
+def test_declaring_a_block_that_the_provider_computes_adds_no_block(gcp: Calls) -> None:
     pool, old = urn("gcp:container/nodePool:NodePool"), {"cluster": "c", "name": "p"}
     assert not gcp.diff(pool, old, {**old, "nodeConfig": {"machineType": "e2-small"}}).replaces
     assert gcp.diff(pool, old, {**old, "nodeConfig": {"spot": True}}).replaces
 
 
-def test_what_is_no_longer_declared_and_is_computed_stays(gcp: Calls) -> None:
+def test_computed_value_that_is_no_longer_declared_is_unchanged(gcp: Calls) -> None:
     address, old = urn("gcp:compute/address:Address"), {"name": "a", "region": "europe-west1"}
     assert not gcp.diff(address, old, {"name": "a"}).replaces
 
 
-def test_declaring_a_default_is_no_change(gcp: Calls) -> None:
+def test_declaring_a_default_is_not_a_change(gcp: Calls) -> None:
     redis, old = urn("gcp:redis/instance:Instance"), {"name": "cache", "memorySizeGb": 1}
     assert not gcp.diff(redis, old, {**old, "tier": "BASIC"}).diffs
     assert not gcp.diff(redis, {**old, "tier": "BASIC"}, old).diffs

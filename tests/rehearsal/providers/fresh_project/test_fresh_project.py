@@ -43,7 +43,7 @@ def fresh(stack: str) -> FreshProject:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
-def test_nothing_stops_the_first_deployment(stack: str) -> None:
+def test_first_deployment_has_no_obstacle(stack: str) -> None:
     planned, created = rehearsed(stack)
     assert [str(one) for one in obstacles(fresh(stack), planned, created)] == []
 

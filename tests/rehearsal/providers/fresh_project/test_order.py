@@ -109,7 +109,7 @@ def test_agents_in_a_policy_are_found() -> None:
         {"policyData": UNKNOWN}, {"policyData": "{"}, {"policyData": "[]"}, {"policyData": '{"bindings": 1}'},
     ],
 )  # fmt: skip
-def test_other_members_are_no_agents(inputs: dict[str, Any]) -> None:
+def test_other_members_are_not_agents(inputs: dict[str, Any]) -> None:
     assert list(service_agents(plan_of(resource("grant", type_=MEMBER, inputs=inputs)))) == []
 
 

@@ -71,7 +71,7 @@ def test_machine_and_disk_decide_the_quota(
     assert needed(one) == expected
 
 
-def test_pools_add_up_and_the_default_pool_is_gone_before_they_are_created() -> None:
+def test_pools_are_added_up_and_the_default_pool_is_deleted_before_they_are_created() -> None:
     cluster = resource("cluster", type_=CLUSTER, inputs={"nodeLocations": ["a"]})
     one = pool(nodeLocations=["a"], upgradeSettings={"maxSurge": 0})
     other = resource("other", type_=POOL, inputs=dict(one.inputs))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.errors import KingdomError
-from tests.rehearsal.engine.handed import Case
+from tests.rehearsal.engine.program_folders import Case
 
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n"
 # The SDK warns about its own use of a deprecated argument.

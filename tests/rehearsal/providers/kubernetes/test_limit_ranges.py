@@ -22,7 +22,7 @@ def test_a_default_is_between_the_bounds() -> None:
 
 
 @pytest.mark.parametrize("limit", [{"default": {"cpu": UNKNOWN}, "max": {"cpu": "2"}}, {"max": UNKNOWN}])
-def test_what_is_not_known_is_accepted(limit: dict[str, Any]) -> None:
+def test_unknown_limits_are_accepted(limit: dict[str, Any]) -> None:
     assert not found(type="Container", **limit)
 
 

@@ -85,9 +85,7 @@ def test_a_value_that_is_not_known_is_accepted(token: str, case: dict[str, Any],
         ("spec.strategy", {"type": "Recreate"}),
     ],
 )
-def test_what_the_server_accepts_or_cannot_know_yet_is_accepted(
-    path: str, value: Any, kubernetes: Calls
-) -> None:
+def test_valid_and_unknown_objects_are_accepted(path: str, value: Any, kubernetes: Calls) -> None:
     assert not kubernetes.check(urn(DEPLOYMENT), changed(CASES[DEPLOYMENT]["valid"], path, value)).failures
 
 

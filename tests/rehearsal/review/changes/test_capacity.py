@@ -123,7 +123,7 @@ def test_autoscaled_database_has_a_range_of_sizes() -> None:
     assert found == {"Atlas db: size": "M10 to M50"}
 
 
-def test_replicas_come_first_and_data_stores_last_whatever_the_order_of_declaration() -> None:
+def test_replicas_are_first_and_data_stores_last_in_any_order_of_declaration() -> None:
     items = [
         atlas({"instanceSize": "M30"}),
         resource(REDIS, "cache", {"memorySizeGb": 5}),

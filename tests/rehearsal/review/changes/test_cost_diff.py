@@ -1,4 +1,4 @@
-"""The price list and what follows from it: every amount has a source, and nothing is guessed."""
+"""Amounts of a cost change: each follows from the price list; resources without a price are listed."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_redis_is_paid_by_its_capacity_tier(gib: int, tier: str) -> None:
     assert not costs.lines[0].stand_in
 
 
-def test_a_price_of_another_region_says_so() -> None:
+def test_a_price_of_another_region_names_the_region() -> None:
     given = {"memorySizeGb": 5, "tier": "BASIC", "region": "europe-west1"}
     assert costs_of(("gcp:redis/instance:Instance", given)).lines[0].stand_in == "us-central1"
 
@@ -126,7 +126,7 @@ def test_five_forwarding_rules_are_paid_together_and_every_further_one_apart() -
         ("gcp:storage/bucket:Bucket", {"location": "EU"}),
     ],
 )
-def test_what_has_no_price_is_listed_and_in_no_sum(given: tuple[str, dict[str, Any]]) -> None:
+def test_resource_without_a_price_is_listed_and_in_no_sum(given: tuple[str, dict[str, Any]]) -> None:
     costs = costs_of(given)
     assert costs.unpriced
     assert not any("Unpriced" in line.what or line.maximum == 0 for line in costs.lines)

@@ -94,7 +94,7 @@ def test_effects_are_described(steps: tuple[Step, ...], weight: Weight, text: st
     assert effect.text.startswith(text)
 
 
-def test_what_changes_no_pod_and_no_data_has_no_effect() -> None:
+def test_change_of_neither_pods_nor_data_has_no_effect() -> None:
     steps = (
         step(Op.UPDATE, DEPLOYMENT, "api", ("spec", "strategy")),
         step(Op.UPDATE, REDIS, "cache", ("labels", "team")),
@@ -119,7 +119,7 @@ def test_a_name_that_is_still_taken_is_refused_and_an_alias_suggested() -> None:
 NAMED = {"name": "kingdom", "region": "europe-west1"}
 
 
-def test_a_name_that_another_resource_keeps_is_refused() -> None:
+def test_a_name_of_another_retained_resource_is_refused() -> None:
     found = effects(
         result((step(Op.CREATE, REDIS, "second"),), second=NAMED, first=NAMED), result((), first=NAMED)
     )
@@ -161,7 +161,7 @@ def test_a_label_that_is_called_name_may_repeat() -> None:
     assert effects(Result("prod", steps, snapshot=Snapshot(resources)), None) == []
 
 
-def test_a_rename_of_what_the_cloud_names_suggests_an_alias() -> None:
+def test_a_rename_of_a_resource_with_a_cloud_name_suggests_an_alias() -> None:
     inputs = {"memorySizeGb": 5, "tier": "BASIC"}
     steps = (step(Op.CREATE, REDIS, "sessions"), step(Op.DELETE, REDIS, "cache"))
     found = effects(result(steps, sessions=inputs), result((), cache=inputs))

@@ -1,4 +1,4 @@
-"""The change in the load that a stack carries: of round numbers, of declared stacks, and in a review."""
+"""Changes of the load forecast: with round numbers, for declared stacks, and in a review."""
 
 from __future__ import annotations
 

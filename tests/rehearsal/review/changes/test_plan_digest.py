@@ -21,7 +21,7 @@ def plan(inputs: dict[str, object], op: Op = Op.CREATE, *names: str) -> Plan:
     return plan_of(Result("dev", steps, snapshot=Snapshot(states), planned=True))
 
 
-def test_the_order_of_steps_and_keys_is_no_part_of_a_plan() -> None:
+def test_a_plan_does_not_depend_on_the_order_of_steps_and_keys() -> None:
     one = plan({"x": 1, "y": 2}, Op.CREATE, "a", "b")
     other = plan({"y": 2, "x": 1}, Op.CREATE, "b", "a")
     assert one.digest == other.digest
@@ -34,7 +34,7 @@ def test_another_input_operation_or_resource_is_another_plan(other: Plan) -> Non
     assert plan({"x": 1}).digest != other.digest
 
 
-def test_a_secret_is_no_part_of_a_digest() -> None:
+def test_a_digest_does_not_contain_secrets() -> None:
     assert plan({"x": Secret("guess me")}).digest == plan({"x": Secret("another")}).digest
     assert plan({"x": Secret("guess me")}).digest != plan({"x": UNKNOWN}).digest
 
@@ -45,7 +45,7 @@ def test_the_reviewed_plan_is_accepted_by_digest_and_by_file(tmp_path: Path) -> 
     Expected(str(tmp_path / "plan.json")).require(plan({"x": 1}))
 
 
-def test_what_differs_from_the_reviewed_plan_is_named(tmp_path: Path) -> None:
+def test_difference_from_the_reviewed_plan_is_listed(tmp_path: Path) -> None:
     save(plan({"x": 1}, Op.CREATE, "a", "b"), tmp_path / "plan.json")
     with pytest.raises(PlanChangedError) as caught:
         Expected(str(tmp_path / "plan.json")).require(plan({"x": 2}, Op.CREATE, "b", "c"))

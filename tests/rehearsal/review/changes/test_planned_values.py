@@ -1,4 +1,4 @@
-"""Values that the rehearsal invents are marked in a review; those that a person chose are not."""
+"""Generated values are marked in a review; declared ones are not."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_sections_fit_and_what_is_missing_is_counted(sections: list[Section], li
 EVIL = "x` | @everyone #12 ![i](https://evil.example/i.png) <img src=x> </details>\n## fake\n```\n[a](b)"
 
 
-def test_the_text_of_others_is_no_markup() -> None:
+def test_untrusted_text_has_no_markup() -> None:
     review = review_of(
         stack_of("dev", (step("dev", EVIL, value=EVIL),), (violation("dev", "pod", message=EVIL),)),
         stack_of("prod", error=EVIL),
@@ -135,7 +135,7 @@ def test_a_code_span_holds_any_text_in_one_line(text: str) -> None:
     assert "\n" not in prose(text)
 
 
-def test_a_review_that_failed_says_so_in_every_format() -> None:
+def test_a_failed_review_is_reported_in_every_format() -> None:
     review = Review(ref="nowhere", error=InputError("the base 'nowhere' is not a commit of this repository"))
     assert "❌ **The preview failed**" in markdown(review)
     assert "nowhere" in markdown(review)

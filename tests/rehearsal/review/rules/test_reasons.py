@@ -86,7 +86,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("file", WAYS.values(), ids=WAYS)
-def test_what_can_change_a_review_needs_an_owner(file: ChangedFile) -> None:
+def test_file_that_can_change_a_review_needs_an_owner(file: ChangedFile) -> None:
     assert list(reasons_of(file))
 
 

@@ -1,4 +1,4 @@
-"""A pull request cannot switch off the rules that evaluate it, whichever way it tries."""
+"""A pull request that weakens the rules that evaluate it is reported, for each way to weaken them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_without_metrics_the_target_is_80_percent_of_cpu() -> None:
     assert metric["resource"]["target"]["averageUtilization"] == 80
 
 
-def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
+def test_a_condition_retains_its_time_while_its_status_is_unchanged() -> None:
     state = AutoscalerState()
     state.set_condition(1.0, "AbleToScale", True, "A", "a")
     state.set_condition(2.0, "AbleToScale", True, "B", "b")

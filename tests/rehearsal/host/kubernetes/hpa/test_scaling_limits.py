@@ -47,7 +47,7 @@ PLATFORM = Behavior.parse(
 
 
 def steps(behavior: Behavior, start: int, proposals: dict[float, int], low: int = 1) -> list[int]:
-    """Replicas after each proposal, at the times given, of an autoscaler met at second 0."""
+    """Replicas after the proposals, by time in seconds; `start` is the number at second 0."""
     state, current = AutoscalerState([Recommendation(start, 0.0)]), start
     found: list[int] = []
     for now, proposal in proposals.items():
@@ -78,7 +78,7 @@ def test_without_behavior_the_highest_recent_recommendation_counts() -> None:
     assert stabilized(state, 4, 301.0, CONFIG) == 4
 
 
-def test_fewer_replicas_only_when_all_of_the_window_wants_fewer() -> None:
+def test_scale_down_requires_lower_recommendations_in_the_whole_window() -> None:
     proposals: dict[float, int] = {15: 4, 150: 6, 299: 4, 301: 4, 451: 4}
     assert steps(Behavior.parse({}), 10, proposals) == [10, 10, 10, 6, 4]
 

@@ -110,7 +110,7 @@ def test_a_violation_is_reported_at_its_property(token: str, inputs: dict[str, A
         (ZONE, {"settingId": "browser_cache_ttl", "value": 14400.0}),
     ],
 )
-def test_what_is_valid_or_unknown_is_accepted(token: str, inputs: dict[str, Any]) -> None:
+def test_valid_values_and_unknown_values_are_accepted(token: str, inputs: dict[str, Any]) -> None:
     assert not refused(token, **inputs)
 
 

@@ -6,7 +6,7 @@ from rehearsal.providers.constraints.api.base import at, given, items, missing, 
 from rehearsal.pulumi.properties import UNKNOWN
 
 
-def test_what_is_not_known_is_neither_given_nor_missing() -> None:
+def test_unknown_value_is_neither_given_nor_missing() -> None:
     assert (given(UNKNOWN), missing(UNKNOWN)) == (False, False)
     assert (given(0), missing(0)) == (False, True)
     assert at({"a": UNKNOWN}, "a", "b") is UNKNOWN

@@ -52,5 +52,5 @@ def test_a_violation_is_reported_at_its_property(spec: dict[str, Any], path: str
         {"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": UNKNOWN}}}},
     ],
 )
-def test_what_is_valid_or_not_known_is_accepted(spec: dict[str, Any]) -> None:
+def test_valid_and_unknown_specifications_are_accepted(spec: dict[str, Any]) -> None:
     assert not found(spec)

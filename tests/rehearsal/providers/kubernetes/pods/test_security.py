@@ -39,5 +39,5 @@ def test_a_violation_is_reported_at_its_property(context: dict[str, Any], path: 
     "context",
     [None, UNKNOWN, {"runAsUser": 0}, {"seccompProfile": {"type": UNKNOWN}}, {"privileged": UNKNOWN}],
 )
-def test_what_is_valid_or_not_known_is_accepted(context: Any) -> None:
+def test_valid_and_unknown_specifications_are_accepted(context: Any) -> None:
     assert not found(context)

@@ -1,4 +1,4 @@
-"""Failures on a running host: dying replicas, pods that never become ready, busy ports, full disks."""
+"""Failures on a running host: crashing replicas, pods that never become ready, busy ports, full disks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def recorded(project: Project) -> bytes:
     return (project.state / "state.json").read_bytes()
 
 
-def test_session_affinity_moves_on_when_the_replica_dies(little: Project) -> None:
+def test_session_affinity_selects_another_replica_after_a_crash(little: Project) -> None:
     with little.client() as client:
         first = client.get("/")
         cookie = first.headers["set-cookie"]
@@ -112,7 +112,7 @@ def test_supervisor_death_during_an_update_is_reported_and_resumable(little: Pro
         assert get_response(client)["hidden"] == "hidden 3"
 
 
-def test_update_is_rejected_if_the_policy_pack_dies(little: Project) -> None:
+def test_update_is_rejected_if_the_policy_pack_crashes(little: Project) -> None:
     """Resources that cannot be evaluated are not created."""
     state = recorded(little)
     little.change(generation=4)
