@@ -89,6 +89,7 @@ class Services:
     ingestion: Ingestion
     summaries: Summaries
     responses: Cache[CachedResponse]
+    caches: tuple[Cache[Any], ...]
 
     async def prepare(self) -> None:
         """Create the indexes. Raises PyMongo's errors if MongoDB is unavailable."""
@@ -103,128 +104,162 @@ class Services:
         await self.ingestion.prepare()
 
 
+@dataclass(frozen=True)
+class _Connections:
+    """The connections of a process; ``redis_of`` has the client of each use of Redis."""
+
+    redis: Redis
+    redis_of: Mapping[RedisUse, Redis]
+    protection: Protection
+    pools: PoolMetrics
+    database: Database
+    bucket: Bucket
+
+
 @asynccontextmanager
 async def open_services(
     role: ProcessRole, settings: Settings, lifecycle: Lifecycle
 ) -> AsyncIterator[Services]:
     """Open connections and create the services. No dependency is called, so an outage does not fail this."""
-    passwords = Passwords()
-    tokens = Tokens(settings.session_keys)
+    async with AsyncExitStack() as stack:
+        connections = await stack.enter_async_context(_open_connections(role, settings))
+        lifecycle.watch(_dependencies(role, settings, connections), timeout=settings.dependency_seconds)
+        mailer = open_mailer(settings.mail, settings.public_url)
+        stack.push_async_callback(mailer.close)
+        generator = await stack.enter_async_context(_open_generator(settings))
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        services = _create(role, settings, lifecycle, connections, passwords, mailer, generator)
+        await stack.enter_async_context(_background_loops(services, connections.pools))
+        yield services
+
+
+@asynccontextmanager
+async def _open_connections(role: ProcessRole, settings: Settings) -> AsyncIterator[_Connections]:
     pools = PoolMetrics(settings.mongodb.pool)
-    decoder = Decoder()
     async with (
-        AsyncExitStack() as stack,
         open_redis(settings.redis) as redis,
         _open_separate_redis(settings, redis) as redis_of,
         open_protection(settings.protection, redis_of[RedisUse.LIMITS]) as protection,
         open_database(settings.mongodb, redis, pools, app_name=f"kingdom-{role}") as database,
         open_bucket(settings.storage) as bucket,
     ):
-        # Visibility timeout: jobs of a crashed worker are redelivered within the target of 30 s.
-        queue_redis = redis_of[RedisUse.QUEUE]
-        queue = Queue(queue_redis, visibility=_VISIBILITY_SECONDS)
-        cache, responses = content_cache(redis), response_cache(redis)
-        signed_urls, progress = SignedUrls(settings.session_keys), Progress(queue_redis)
-        revocations = Revocations(redis)
-        # All api pods share these dependencies: if readiness required one, its outage would take every pod
-        # out of service at once, and with them the cached reads. Workers receive no traffic; their readiness
-        # stops a rollout.
-        worker = role is ProcessRole.WORKER
-        lifecycle.watch(
-            {
-                "mongodb": Dependency(lambda: database.command("ping"), required=worker),
-                "redis": Dependency(redis.ping, required=worker),
-                # Without the Redis of the rate limits, each pod limits by itself, so no role requires it.
-                **{
-                    f"{use}-redis": Dependency(redis_of[use].ping, required=worker and use is RedisUse.QUEUE)
-                    for use in settings.separate_redis
-                },
-                "storage": Dependency(bucket.check, required=False),
-            },
-            timeout=settings.dependency_seconds,
-        )
-        visibility, deletions = Visibility(database, redis), ObjectDeletions(database, bucket)
-        contents = Contents(database, cache, queue, bucket, redis, visibility, deletions)
-        media = MediaLibrary(database, bucket, queue, signed_urls, visibility, deletions)
-        results = account_results(redis)
-        orders = Orders(database, redis, results)
-        active_accounts = ActiveAccounts(redis)
-        summaries = Summaries(database, redis, active_accounts)
-        queries = (results.cache, contents.results.cache, orders.results.cache, summaries.results.cache)
-        caches: tuple[Cache[Any], ...] = (cache, responses, visibility.cache, *queries)
-        loops = (
-            *(each.run() for each in caches),
-            revocations.run(),
-            progress.run(),
-            active_accounts.run(),
-        )
-        background = [asyncio.create_task(loop) for loop in loops]
-        background.append(asyncio.create_task(lifecycle.monitor()))
-        background.append(asyncio.create_task(_close_when_draining(lifecycle, progress)))
-        metrics.observe_caches(*caches)
-        for each in caches:
-            each.probe_with(lambda: database.command("ping"))
-        if settings.protection.thresholds is not None:
-            threshold_monitor = ThresholdMonitor(settings.protection.thresholds, _measures(protection, pools))
-            background.append(asyncio.create_task(threshold_monitor.run()))
-            stack.enter_context(metrics.registered(threshold_monitor))
-        refresh_sessions = RefreshSessions(database, revocations)
-        guard = SignInGuard(protection.limiter, protection.policies)
-        accounts = Accounts(database, passwords, tokens, refresh_sessions, results, guard)
-        mailer = open_mailer(settings.mail, settings.public_url)
-        stack.push_async_callback(mailer.close)
-        generator = await stack.enter_async_context(_open_generator(settings))
-        try:
-            yield Services(
-                role=role,
-                settings=settings,
-                protection=protection,
-                lifecycle=lifecycle,
-                redis=redis,
-                queue_redis=queue_redis,
-                database=database,
-                bucket=bucket,
-                queue=queue,
-                tokens=tokens,
-                revocations=revocations,
-                accounts=accounts,
-                recovery=Recovery(
-                    database, accounts, tokens, refresh_sessions, guard, mailer, settings.public_url
-                ),
-                registration=Registration(
-                    database,
-                    accounts,
-                    passwords,
-                    tokens,
-                    guard,
-                    mailer,
-                    settings.public_url,
-                    confirms=settings.confirms_addresses,
-                ),
-                mailer=mailer,
-                contents=contents,
-                generation=ContentGeneration(database, contents, cache, bucket, queue, generator, progress),
-                feed=Feed(database, contents, cache, responses, signed_urls, visibility, progress),
-                progress=progress,
-                media=media,
-                variant_jobs=VariantJobs(database, media, bucket, queue, decoder),
-                delivery=MediaDelivery(bucket, signed_urls, visibility),
-                deletions=deletions,
-                orders=orders,
-                active_accounts=active_accounts,
-                ingestion=Ingestion(database, active_accounts),
-                summaries=summaries,
-                responses=responses,
+        yield _Connections(redis, redis_of, protection, pools, database, bucket)
+
+
+def _dependencies(role: ProcessRole, settings: Settings, connections: _Connections) -> dict[str, Dependency]:
+    """Return the dependencies whose state the readiness probe reports, by name."""
+    # All api pods share these dependencies: if readiness required one, its outage would take every pod out of
+    # service at once, and with them the cached reads. Workers receive no traffic; their readiness stops a
+    # rollout.
+    worker = role is ProcessRole.WORKER
+    return {
+        "mongodb": Dependency(lambda: connections.database.command("ping"), required=worker),
+        "redis": Dependency(connections.redis.ping, required=worker),
+        # Without the Redis of the rate limits, each pod limits by itself, so no role requires it.
+        **{
+            f"{use}-redis": Dependency(
+                connections.redis_of[use].ping, required=worker and use is RedisUse.QUEUE
             )
+            for use in settings.separate_redis
+        },
+        "storage": Dependency(connections.bucket.check, required=False),
+    }
+
+
+def _create(
+    role: ProcessRole,
+    settings: Settings,
+    lifecycle: Lifecycle,
+    connections: _Connections,
+    passwords: Passwords,
+    mailer: Mailer,
+    generator: Generator,
+) -> Services:
+    redis, database, bucket = connections.redis, connections.database, connections.bucket
+    queue_redis, protection = connections.redis_of[RedisUse.QUEUE], connections.protection
+    # Visibility timeout: jobs of a crashed worker are redelivered within the target of 30 s.
+    queue = Queue(queue_redis, visibility=_VISIBILITY_SECONDS)
+    tokens, signed_urls = Tokens(settings.session_keys), SignedUrls(settings.session_keys)
+    progress, revocations = Progress(queue_redis), Revocations(redis)
+    cache, responses, results = content_cache(redis), response_cache(redis), account_results(redis)
+    visibility, deletions = Visibility(database, redis), ObjectDeletions(database, bucket)
+    contents = Contents(database, cache, queue, bucket, redis, visibility, deletions)
+    media = MediaLibrary(database, bucket, queue, signed_urls, visibility, deletions)
+    orders, active_accounts = Orders(database, redis, results), ActiveAccounts(redis)
+    summaries = Summaries(database, redis, active_accounts)
+    refresh_sessions = RefreshSessions(database, revocations)
+    guard = SignInGuard(protection.limiter, protection.policies)
+    accounts = Accounts(database, passwords, tokens, refresh_sessions, results, guard)
+    queries = (results, contents.results, orders.results, summaries.results)
+    url, confirms = settings.public_url, settings.confirms_addresses
+    return Services(
+        role=role,
+        settings=settings,
+        protection=protection,
+        lifecycle=lifecycle,
+        redis=redis,
+        queue_redis=queue_redis,
+        database=database,
+        bucket=bucket,
+        queue=queue,
+        tokens=tokens,
+        revocations=revocations,
+        accounts=accounts,
+        recovery=Recovery(database, accounts, tokens, refresh_sessions, guard, mailer, url),
+        registration=Registration(
+            database, accounts, passwords, tokens, guard, mailer, url, confirms=confirms
+        ),
+        mailer=mailer,
+        contents=contents,
+        generation=ContentGeneration(database, contents, cache, bucket, queue, generator, progress),
+        feed=Feed(database, contents, cache, responses, signed_urls, visibility, progress),
+        progress=progress,
+        media=media,
+        variant_jobs=VariantJobs(database, media, bucket, queue, Decoder()),
+        delivery=MediaDelivery(bucket, signed_urls, visibility),
+        deletions=deletions,
+        orders=orders,
+        active_accounts=active_accounts,
+        ingestion=Ingestion(database, active_accounts),
+        summaries=summaries,
+        responses=responses,
+        caches=(cache, responses, visibility.cache, *(each.cache for each in queries)),
+    )
+
+
+@asynccontextmanager
+async def _background_loops(services: Services, pools: PoolMetrics) -> AsyncIterator[None]:
+    """Run the loops of the services in tasks. At the end, flush the caches and cancel the tasks."""
+    caches, settings, lifecycle = services.caches, services.settings, services.lifecycle
+    metrics.observe_caches(*caches)
+    for each in caches:
+        each.probe_with(lambda: services.database.command("ping"))
+    with contextlib.ExitStack() as stack:
+        loops = [
+            *(each.run() for each in caches),
+            services.revocations.run(),
+            services.progress.run(),
+            services.active_accounts.run(),
+            lifecycle.monitor(),
+            _close_when_draining(lifecycle, services.progress),
+        ]
+        tasks = [asyncio.create_task(loop) for loop in loops]
+        if settings.protection.thresholds is not None:
+            measures = _measures(services.protection, pools)
+            threshold_monitor = ThresholdMonitor(settings.protection.thresholds, measures)
+            tasks.append(asyncio.create_task(threshold_monitor.run()))
+            stack.enter_context(metrics.registered(threshold_monitor))
+        try:
+            yield
         finally:
             with contextlib.suppress(*REDIS_ERRORS):
                 async with asyncio.timeout(_FLUSH_SECONDS):
                     await asyncio.gather(*(each.flush() for each in caches))
-            for task in background:
+            for task in tasks:
                 task.cancel()
             # Awaited while the connections are open: a closed connection can swallow the cancellation.
-            await asyncio.gather(*background, return_exceptions=True)
-            passwords.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _measures(protection: Protection, pools: PoolMetrics) -> Measures:

@@ -15,7 +15,7 @@ from infra.kms import Keys, KeysArgs
 from infra.loadtest import LoadTest, LoadTestArgs
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs
-from infra.project import Foundation, FoundationArgs, wait_for_apis
+from infra.project import Project, ProjectArgs, wait_for_apis
 from infra.reports import Reports, ReportsArgs
 from infra.service_identity import Identity, IdentityArgs
 from infra.settings.loader import load
@@ -25,7 +25,7 @@ from infra.workload import Workload, WorkloadArgs
 environment, settings, sizing = load()
 monitor = settings.observability.monitor
 
-foundation = Foundation("foundation", FoundationArgs(environment))
+foundation = Project("foundation", ProjectArgs(environment))
 wait_for_apis(foundation.services)
 keys = Keys("keys", KeysArgs(environment, settings.storage.location, foundation, monitor is not None))
 network = Network("network", NetworkArgs(environment, settings.network))

@@ -77,17 +77,7 @@ class Cluster(Component):
                 ignore_changes=["nodeConfig"],
             ),
         )
-        pools = [
-            Pool(
-                f"{name}-{kind.value}",
-                PoolArgs(environment, cluster.id, identity, args.keys, pool, settings.zones, size, kind),
-                self.child(),
-            )
-            for kind, pool, size in (
-                (NodePoolKind.ON_DEMAND, settings.on_demand, args.sizing.on_demand),
-                (NodePoolKind.SPOT, settings.spot, args.sizing.spot),
-            )
-        ]
+        pools = self._pools(args, cluster, identity)
         endpoint = cluster.control_plane_endpoints_config.apply(
             lambda config: (
                 (config.dns_endpoint_config.endpoint if config and config.dns_endpoint_config else None) or ""
@@ -108,6 +98,21 @@ class Cluster(Component):
             opts=self.child(depends_on=[pool.pool for pool in pools]),
         )
         self.register_outputs({"name": cluster.name, "endpoint": endpoint})
+
+    def _pools(self, args: ClusterArgs, cluster: container.Cluster, identity: NodeIdentity) -> list[Pool]:
+        """Create the on-demand pool and the Spot pool."""
+        environment, settings = args.environment, args.settings
+        return [
+            Pool(
+                f"{self.name}-{kind.value}",
+                PoolArgs(environment, cluster.id, identity, args.keys, pool, settings.zones, size, kind),
+                self.child(),
+            )
+            for kind, pool, size in (
+                (NodePoolKind.ON_DEMAND, settings.on_demand, args.sizing.on_demand),
+                (NodePoolKind.SPOT, settings.spot, args.sizing.spot),
+            )
+        ]
 
     def _admission(self, images: str) -> binaryauthorization.Policy:
         """Admit images from the platform's registry and Google's system images only."""

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_gcp import kms, projects, storage
 
 from infra.component import Component, Environment
-from infra.project import Foundation
+from infra.project import Project
 
 ROTATION = f"{90 * 86_400}s"  # at most 90 days for each key version (CIS GCP 1.10)
 # Delay of destruction, in which a key version that is still needed can be restored.
@@ -58,7 +58,7 @@ class KeysArgs:
 
     environment: Environment
     media_location: str
-    foundation: Foundation
+    foundation: Project
     reports: bool
 
 

@@ -83,27 +83,7 @@ class Network(Component):
             for index in range(settings.nat_addresses)
         ]
         self._nat(router, addresses, subnetwork, environment)
-        reserved = compute.GlobalAddress(
-            f"{name}-services",
-            name="kingdom-managed-services",
-            purpose="VPC_PEERING",
-            address_type="INTERNAL",
-            prefix_length=settings.private_services_prefix,
-            network=network.id,
-            labels=environment.label("network"),
-            opts=self.child(),
-        )
-        peering = servicenetworking.Connection(
-            f"{name}-services",
-            network=network.id,
-            service="servicenetworking.googleapis.com",
-            reserved_peering_ranges=[reserved.name],
-            # Google retains the peering while it holds an instance's address, longer than a destroy waits
-            # (terraform-provider-google#16275). The peering is deleted with the network.
-            deletion_policy="ABANDON",
-            opts=self.child(),
-        )
-
+        reserved, peering = self._private_services(network, args)
         self._guards(network)
         for zone, domain in GOOGLE_DOMAINS.items():
             self._private_zone(zone, domain, network, environment)
@@ -141,6 +121,32 @@ class Network(Component):
             log_config={"enable": True, "filter": "ERRORS_ONLY"},  # dropped connections are logged
             opts=self.child(),
         )
+
+    def _private_services(
+        self, network: compute.Network, args: NetworkArgs
+    ) -> tuple[compute.GlobalAddress, servicenetworking.Connection]:
+        """Create the address range of managed services, and the peering with their network."""
+        reserved = compute.GlobalAddress(
+            f"{self.name}-services",
+            name="kingdom-managed-services",
+            purpose="VPC_PEERING",
+            address_type="INTERNAL",
+            prefix_length=args.settings.private_services_prefix,
+            network=network.id,
+            labels=args.environment.label("network"),
+            opts=self.child(),
+        )
+        peering = servicenetworking.Connection(
+            f"{self.name}-services",
+            network=network.id,
+            service="servicenetworking.googleapis.com",
+            reserved_peering_ranges=[reserved.name],
+            # Google retains the peering while it holds an instance's address, longer than a destroy waits
+            # (terraform-provider-google#16275). The peering is deleted with the network.
+            deletion_policy="ABANDON",
+            opts=self.child(),
+        )
+        return reserved, peering
 
     def _guards(self, network: compute.Network) -> None:
         """Deny and log ingress that no other rule allows, and log DNS queries."""

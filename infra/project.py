@@ -55,20 +55,20 @@ _API_OF_TYPE = {
 
 
 @dataclass(frozen=True, slots=True)
-class FoundationArgs:
+class ProjectArgs:
     """The environment."""
 
     environment: Environment
 
 
-class Foundation(Component):
+class Project(Component):
     """Enable the project's APIs, disable Google's default service accounts, and audit data access.
 
     `services` maps the name of each API to the resource that enables it.
     """
 
-    def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:project:Foundation", name, opts)
+    def __init__(self, name: str, args: ProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:project:Project", name, opts)
         project = args.environment.project
         services = {
             api: projects.Service(

@@ -195,7 +195,7 @@ class _Family:
             code = os.waitstatus_to_exitcode(status)
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
             error = KingdomError(
-                f"the process that previewed {job.stack} {how} without a word",
+                f"the process that previewed {job.stack} {how} without a result",
                 remedy="Run it alone to see more: memory may have run out.",
             )
             self._outcomes[index] = Outcome(job, None, error, 0.0)

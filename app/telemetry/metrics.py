@@ -87,7 +87,7 @@ class _Caches(Collector):
 
     def collect(self) -> Iterator[Metric]:
         reads = CounterMetricFamily(
-            "kingdom_cache_reads", "Cache reads by where the value came from.", labels=("cache", "outcome")
+            "kingdom_cache_reads", "Cache reads by source of the value.", labels=("cache", "outcome")
         )
         evictions = CounterMetricFamily("kingdom_cache_evictions", "Cache evictions.", labels=("cache",))
         entries = GaugeMetricFamily(

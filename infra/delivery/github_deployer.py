@@ -115,9 +115,19 @@ class Deployer(Component):
             opts=self.child(),
         )
         self._admit(f"{name}-github", account, pool, environment.name)
+        self._grant(account, args)
+        self.email = account.email
+        self.member = account.member
+        self.reader = self._reader(f"{name}-reader", args, pool).email
+        self.provider = provider.name
+        self.register_outputs({"email": self.email, "reader": self.reader})
+
+    def _grant(self, account: serviceaccount.Account, args: DeployerArgs) -> None:
+        """Grant the deployer the roles of an update, and the right to grant those of the program."""
+        environment = args.environment
         for role in ROLES:
             projects.IAMMember(
-                f"{name}-{role.removeprefix('roles/').replace('.', '-')}",
+                f"{self.name}-{role.removeprefix('roles/').replace('.', '-')}",
                 project=environment.project,
                 role=role,
                 member=account.member,
@@ -125,7 +135,7 @@ class Deployer(Component):
             )
         # To create a node pool, the deployer must be able to act as the nodes' account, and as no other.
         serviceaccount.IAMMember(
-            f"{name}-nodes",
+            f"{self.name}-nodes",
             service_account_id=args.nodes_account,
             role="roles/iam.serviceAccountUser",
             member=account.member,
@@ -134,7 +144,7 @@ class Deployer(Component):
         # The deployer may grant only the roles that the program grants to nodes and to the monitor, so a
         # compromised workflow cannot make itself owner.
         projects.IAMMember(
-            f"{name}-grants",
+            f"{self.name}-grants",
             project=environment.project,
             role=GRANTS,
             member=account.member,
@@ -145,11 +155,6 @@ class Deployer(Component):
             },
             opts=self.child(),
         )
-        self.email = account.email
-        self.member = account.member
-        self.reader = self._reader(f"{name}-reader", args, pool).email
-        self.provider = provider.name
-        self.register_outputs({"email": self.email, "reader": self.reader})
 
     def _reader(
         self, name: str, args: DeployerArgs, pool: iam.WorkloadIdentityPool

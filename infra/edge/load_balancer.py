@@ -37,25 +37,7 @@ class EdgeBalancer(Component):
         super().__init__("kingdom:edge:EdgeBalancer", name, opts)
         settings = args.settings
         self._args = args
-        monitor = cloudflare.LoadBalancerMonitor(
-            name,
-            account_id=settings.account,
-            description=f"kingdom {args.environment.name}: API health",
-            type="https",
-            method="GET",
-            path=settings.monitor_path,
-            port=443,
-            header={"Host": [settings.hostname]},
-            expected_codes="200",
-            follow_redirects=False,  # a redirect would be the response of another service
-            allow_insecure=False,  # an origin with a wrong certificate is unhealthy
-            interval=MONITOR_SECONDS,
-            timeout=MONITOR_TIMEOUT_SECONDS,
-            retries=2,
-            consecutive_down=MONITOR_FAILURES,
-            consecutive_up=MONITOR_FAILURES,
-            opts=self.child(),
-        )
+        monitor = self._monitor()
         pools = {MAIN: self._pool(MAIN, args.address, monitor)} | {
             key: self._pool(key, standby.hostname, monitor) for key, standby in settings.standby.items()
         }
@@ -97,6 +79,29 @@ class EdgeBalancer(Component):
             opts=self.child(),
         )
         self.register_outputs({})
+
+    def _monitor(self) -> cloudflare.LoadBalancerMonitor:
+        """Create the monitor of all origins: the API's health over TLS."""
+        settings = self._args.settings
+        return cloudflare.LoadBalancerMonitor(
+            self.name,
+            account_id=settings.account,
+            description=f"kingdom {self._args.environment.name}: API health",
+            type="https",
+            method="GET",
+            path=settings.monitor_path,
+            port=443,
+            header={"Host": [settings.hostname]},
+            expected_codes="200",
+            follow_redirects=False,  # a redirect would be the response of another service
+            allow_insecure=False,  # an origin with a wrong certificate is unhealthy
+            interval=MONITOR_SECONDS,
+            timeout=MONITOR_TIMEOUT_SECONDS,
+            retries=2,
+            consecutive_down=MONITOR_FAILURES,
+            consecutive_up=MONITOR_FAILURES,
+            opts=self.child(),
+        )
 
     def _pool(
         self, key: str, address: pulumi.Input[str], monitor: cloudflare.LoadBalancerMonitor

@@ -11,11 +11,16 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
-from infra.observability.audit_alerts import Notices, NoticesArgs
+from infra.observability.audit_alerts import AuditAlerts, AuditAlertsArgs
 from infra.observability.dashboards import Dashboards, DashboardsArgs
 from infra.observability.early_warnings import EarlyWarnings, EarlyWarningsArgs
-from infra.observability.log_retention import Logs, LogsArgs
-from infra.observability.notification_channels import Channels, ChannelsArgs, Severity, promql
+from infra.observability.log_retention import LogRetention, LogRetentionArgs
+from infra.observability.notification_channels import (
+    NotificationChannels,
+    NotificationChannelsArgs,
+    Severity,
+    promql,
+)
 from infra.observability.signals import signals
 from infra.observability.slos import Objectives, ObjectivesArgs
 from infra.settings.platform import EdgeSettings
@@ -40,7 +45,9 @@ class Observability(Component):
     ) -> None:
         super().__init__("kingdom:observability:Observability", name, opts)
         environment, settings = args.environment, args.settings
-        channels = Channels(f"{name}-channels", ChannelsArgs(environment, settings), self.child())
+        channels = NotificationChannels(
+            f"{name}-channels", NotificationChannelsArgs(environment, settings), self.child()
+        )
         declared = signals(args.namespace, settings)
         for signal in declared.signals.values():
             if not signal.policy or signal.threshold is None:
@@ -68,16 +75,16 @@ class Observability(Component):
             EarlyWarnings(
                 f"{name}-trends", EarlyWarningsArgs(channels, settings.monitor.every_hours), self.child()
             )
-        Notices(f"{name}-notices", NoticesArgs(channels, args.namespace), self.child())
+        AuditAlerts(f"{name}-notices", AuditAlertsArgs(channels, args.namespace), self.child())
         Dashboards(
             f"{name}-dashboards",
             DashboardsArgs(environment, declared),
             self.child(),
         )
-        Logs(f"{name}-logs", LogsArgs(environment, settings.log_days), self.child())
+        LogRetention(f"{name}-logs", LogRetentionArgs(environment, settings.log_days), self.child())
         self.register_outputs({})
 
-    def _uptime(self, args: ObservabilityArgs, channels: Channels) -> None:
+    def _uptime(self, args: ObservabilityArgs, channels: NotificationChannels) -> None:
         """Create the uptime check: from three continents, through the edge to the database."""
         monitoring.UptimeCheckConfig(
             self.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.component import Component
-from infra.observability.notification_channels import Channels, Severity, promql
+from infra.observability.notification_channels import NotificationChannels, Severity, promql
 
 CERTIFICATE_DAYS = 21
 
@@ -43,18 +43,18 @@ CHANGES = {
 
 
 @dataclass(frozen=True, slots=True)
-class NoticesArgs:
+class AuditAlertsArgs:
     """The notification channel, and the namespace of the service."""
 
-    channels: Channels
+    channels: NotificationChannels
     namespace: str
 
 
-class Notices(Component):
+class AuditAlerts(Component):
     """Informational alerts from metrics and from the audit log."""
 
-    def __init__(self, name: str, args: NoticesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:observability:Notices", name, opts)
+    def __init__(self, name: str, args: AuditAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:observability:AuditAlerts", name, opts)
         for key, (title, query) in measured(args.namespace).items():
             args.channels.alert(self, key, title, promql(query, duration="600s"), Severity.INFO)
         for key, (title, found) in CHANGES.items():

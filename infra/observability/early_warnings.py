@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.component import Component
-from infra.observability.notification_channels import Channels, Severity, promql
+from infra.observability.notification_channels import NotificationChannels, Severity, promql
 
 OVERLAP_MINUTES = 15
 MISSED_RUNS = 3
@@ -17,7 +17,7 @@ MISSED_RUNS = 3
 class EarlyWarningsArgs:
     """The notification channels, and the hours between two runs of the monitor."""
 
-    channels: Channels
+    channels: NotificationChannels
     every_hours: int
 
 

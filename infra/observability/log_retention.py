@@ -11,18 +11,18 @@ from infra.component import Component, Environment
 
 
 @dataclass(frozen=True, slots=True)
-class LogsArgs:
+class LogRetentionArgs:
     """The environment, and the retention of logs in days."""
 
     environment: Environment
     days: int
 
 
-class Logs(Component):
+class LogRetention(Component):
     """The project's log bucket: retained for the configured number of days, searchable with SQL."""
 
-    def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:observability:Logs", name, opts)
+    def __init__(self, name: str, args: LogRetentionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:observability:LogRetention", name, opts)
         logging.ProjectBucketConfig(
             name,
             project=args.environment.project,

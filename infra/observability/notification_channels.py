@@ -29,18 +29,20 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelsArgs:
+class NotificationChannelsArgs:
     """The environment and the addresses."""
 
     environment: Environment
     settings: ObservabilitySettings
 
 
-class Channels(Component):
+class NotificationChannels(Component):
     """A notification channel for each severity, and the alert policies that use them."""
 
-    def __init__(self, name: str, args: ChannelsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:observability:Channels", name, opts)
+    def __init__(
+        self, name: str, args: NotificationChannelsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:observability:NotificationChannels", name, opts)
         self.environment = args.environment
         self._names = {
             severity: monitoring.NotificationChannel(

@@ -10,7 +10,7 @@ import pulumi
 from pulumi_gcp import monitoring
 
 from infra.component import Component, Environment
-from infra.observability.notification_channels import Channels, Severity, promql
+from infra.observability.notification_channels import NotificationChannels, Severity, promql
 from infra.observability.signals import Signals
 from infra.settings.service import ObjectiveSettings
 
@@ -32,7 +32,7 @@ class ObjectivesArgs:
     """The environment, the notification channels, the objectives, and the declared signals."""
 
     environment: Environment
-    channels: Channels
+    channels: NotificationChannels
     settings: ObjectiveSettings
     signals: Signals
 

@@ -25,14 +25,14 @@ from infra.settings.sizing import REDIS_POOL, Sizing
 from infra.settings.types import RedisUse
 from infra.storage import Storage
 from infra.workload.autoscaling import Scaling, ScalingArgs
-from infra.workload.config_maps import Configuration, ConfigurationArgs
+from infra.workload.config_maps import ConfigMaps, ConfigMapsArgs
 from infra.workload.deployment import RoleArgs, RoleWorkload
 from infra.workload.gateway import Gateway, GatewayArgs
 from infra.workload.monitor import Monitor, MonitorArgs
 from infra.workload.namespace import Namespace, NamespaceArgs
-from infra.workload.network_policies import Isolation, IsolationArgs
-from infra.workload.pod_monitoring import Scraping, ScrapingArgs
-from infra.workload.priority_classes import Priorities, PrioritiesArgs
+from infra.workload.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from infra.workload.pod_monitoring import PodMonitoring, PodMonitoringArgs
+from infra.workload.priority_classes import PriorityClasses, PriorityClassesArgs
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +73,13 @@ class Workload(Component):
             NamespaceArgs(environment, settings.namespace, args.sizing.quota, pods),
             self.child(),
         )
-        configuration = Configuration(
+        configuration = ConfigMaps(
             "configuration",
-            ConfigurationArgs(
-                environment, namespace, variables(args), args.settings.observability.thresholds
-            ),
+            ConfigMapsArgs(environment, namespace, variables(args), args.settings.observability.thresholds),
             self.child(),
         )
-        priorities = Priorities("priorities", PrioritiesArgs(environment), self.child())
-        for role, replicas in settings.roles.items():
-            deployed = RoleWorkload(
-                role,
-                RoleArgs(
-                    environment,
-                    namespace,
-                    args.identity,
-                    settings,
-                    replicas,
-                    configuration,
-                    ROLES[role].pool.value,
-                    [*args.database.ready, *priorities.ready, *args.delivery.ready],
-                ),
-                self.child(),
-            )
-            Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
-            Scraping(f"{role}-scraping", ScrapingArgs(environment, namespace, role), self.child())
+        priorities = PriorityClasses("priorities", PriorityClassesArgs(environment), self.child())
+        self._roles(args, namespace, configuration, priorities)
         if monitor is not None and args.reports is not None:
             declared = published(settings.namespace, args.settings.observability)
             Monitor(
@@ -107,10 +89,12 @@ class Workload(Component):
                 ),
                 self.child(),
             )
-            Scraping(f"{MONITOR}-scraping", ScrapingArgs(environment, namespace, MONITOR), self.child())
-        Isolation(
+            PodMonitoring(
+                f"{MONITOR}-scraping", PodMonitoringArgs(environment, namespace, MONITOR), self.child()
+            )
+        NetworkPolicies(
             "isolation",
-            IsolationArgs(
+            NetworkPoliciesArgs(
                 environment,
                 namespace,
                 args.network.private_services,
@@ -128,6 +112,33 @@ class Workload(Component):
         self.namespace = namespace.metadata_name
         self.ready = namespace.ready
         self.register_outputs({"namespace": self.namespace})
+
+    def _roles(
+        self,
+        args: WorkloadArgs,
+        namespace: Namespace,
+        configuration: ConfigMaps,
+        priorities: PriorityClasses,
+    ) -> None:
+        """Create the Deployment, the autoscalers and the PodMonitoring of each role."""
+        environment, settings = args.environment, args.settings.workload
+        for role, replicas in settings.roles.items():
+            deployed = RoleWorkload(
+                role,
+                RoleArgs(
+                    environment,
+                    namespace,
+                    args.identity,
+                    settings,
+                    replicas,
+                    configuration,
+                    ROLES[role].pool.value,
+                    [*args.database.ready, *priorities.ready, *args.delivery.ready],
+                ),
+                self.child(),
+            )
+            Scaling(f"{role}-scaling", ScalingArgs(environment, namespace, deployed, replicas), self.child())
+            PodMonitoring(f"{role}-scraping", PodMonitoringArgs(environment, namespace, role), self.child())
 
 
 def variables(args: WorkloadArgs) -> dict[str, pulumi.Input[str]]:

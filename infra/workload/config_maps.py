@@ -21,7 +21,7 @@ THRESHOLDS_FILE = "thresholds.json"
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationArgs:
+class ConfigMapsArgs:
     """The environment, the namespace, the variables by name, and the thresholds of ALR1 to ALR5."""
 
     environment: Environment
@@ -30,17 +30,15 @@ class ConfigurationArgs:
     thresholds: ThresholdSettings
 
 
-class Configuration(Component):
+class ConfigMaps(Component):
     """Two ConfigMaps: `VARIABLES` are environment variables of a pod, `FILES` is mounted at `FILES_DIR`.
 
     `ready` precedes the pods. `digest` is a hash of the variables and part of every pod template, so a
     changed variable rolls the pods. Thresholds are changed in place: pods reload them.
     """
 
-    def __init__(
-        self, name: str, args: ConfigurationArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("kingdom:workload:Configuration", name, opts)
+    def __init__(self, name: str, args: ConfigMapsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("kingdom:workload:ConfigMaps", name, opts)
         variables = {**args.variables, "KINGDOM_THRESHOLDS_FILE": f"{FILES_DIR}/{THRESHOLDS_FILE}"}
         files = {THRESHOLDS_FILE: json.dumps(thresholds(args.thresholds), indent=2) + "\n"}
         self.ready: list[pulumi.Resource] = [

@@ -16,7 +16,7 @@ from infra.component import Component, Environment
 from infra.service_identity import Identity
 from infra.settings.service import RoleSettings, WorkloadSettings
 from infra.settings.shutdown_timing import PROBE_FAILURES, Termination
-from infra.workload.config_maps import FILES, FILES_DIR, VARIABLES, Configuration
+from infra.workload.config_maps import FILES, FILES_DIR, VARIABLES, ConfigMaps
 from infra.workload.namespace import Namespace, kubernetes_labels, selector
 from infra.workload.pods import PORT_NAME, container, pod, service_account
 from infra.workload.priority_classes import class_name
@@ -36,7 +36,7 @@ class RoleArgs:
     identity: Identity
     settings: WorkloadSettings
     replicas: RoleSettings
-    configuration: Configuration
+    configuration: ConfigMaps
     pool: str
     after: Sequence[pulumi.Resource]
 

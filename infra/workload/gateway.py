@@ -47,24 +47,7 @@ class Gateway(Component):
         super().__init__("kingdom:workload:Gateway", name, opts)
         namespace = args.namespace.metadata_name
         labels = kubernetes_labels(args.environment, PUBLIC)
-        service = core.Service(
-            PUBLIC,
-            metadata={"name": PUBLIC, "namespace": namespace, "labels": labels},
-            spec={
-                "type": "ClusterIP",
-                "selector": selector(PUBLIC),
-                "ports": [
-                    {
-                        "name": "http",
-                        "port": 80,
-                        "target_port": PORT_NAME,
-                        "protocol": "TCP",
-                        "app_protocol": "http",
-                    }
-                ],
-            },
-            opts=self.child(depends_on=args.namespace.ready),
-        )
+        service = self._service(args, labels)
         gateway = CustomResource(
             name,
             api_version="gateway.networking.k8s.io/v1",
@@ -113,6 +96,27 @@ class Gateway(Component):
         )
         self._backend_policies(args, labels, service)
         self.register_outputs({})
+
+    def _service(self, args: GatewayArgs, labels: dict[str, str]) -> core.Service:
+        """Create the Service of the API's pods."""
+        return core.Service(
+            PUBLIC,
+            metadata={"name": PUBLIC, "namespace": args.namespace.metadata_name, "labels": labels},
+            spec={
+                "type": "ClusterIP",
+                "selector": selector(PUBLIC),
+                "ports": [
+                    {
+                        "name": "http",
+                        "port": 80,
+                        "target_port": PORT_NAME,
+                        "protocol": "TCP",
+                        "app_protocol": "http",
+                    }
+                ],
+            },
+            opts=self.child(depends_on=args.namespace.ready),
+        )
 
     def _backend_policies(self, args: GatewayArgs, labels: dict[str, str], service: core.Service) -> None:
         """Create the health check, the backend policy and the traffic distribution of the API's service."""

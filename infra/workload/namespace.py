@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
@@ -62,31 +63,29 @@ class Namespace(Component):
             },
             opts=self.child(depends_on=[namespace]),
         )
-        max_cpu_milli = max(item.cpu_limit_milli for item in args.pods)
-        memory = max(item.memory_mi for item in args.pods)
-        scratch = max(item.scratch_mi for item in args.pods)
         limits = core.LimitRange(
             name,
             metadata={"name": "limits", "namespace": self.metadata_name, "labels": labels},
-            spec={
-                "limits": [
-                    {
-                        "type": "Container",
-                        # The default of a container without requests, which would otherwise be unlimited.
-                        "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
-                        "default_request": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
-                        "max": {
-                            "cpu": f"{max_cpu_milli}m",
-                            "memory": f"{memory}Mi",
-                            "ephemeral-storage": f"{scratch}Mi",
-                        },
-                    }
-                ]
-            },
+            spec={"limits": [container_limits(args.pods)]},
             opts=self.child(depends_on=[namespace]),
         )
         self.ready: list[pulumi.Resource] = [namespace, quota, limits]
         self.register_outputs({"name": self.metadata_name})
+
+
+def container_limits(pods: Sequence[ResourceSettings]) -> dict[str, Any]:
+    """Return the item of a LimitRange that permits the containers of these pods, with defaults."""
+    return {
+        "type": "Container",
+        # The default of a container without requests, which would otherwise be unlimited.
+        "default": {"cpu": "100m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        "default_request": {"cpu": "50m", "memory": "128Mi", "ephemeral-storage": "64Mi"},
+        "max": {
+            "cpu": f"{max(item.cpu_limit_milli for item in pods)}m",
+            "memory": f"{max(item.memory_mi for item in pods)}Mi",
+            "ephemeral-storage": f"{max(item.scratch_mi for item in pods)}Mi",
+        },
+    }
 
 
 def kubernetes_labels(environment: Environment, role: str | None = None) -> dict[str, str]:

@@ -28,7 +28,7 @@ SERVICE_PODS = {
 
 
 @dataclass(frozen=True, slots=True)
-class IsolationArgs:
+class NetworkPoliciesArgs:
     """The namespace, and the addresses of the data services."""
 
     environment: Environment
@@ -39,11 +39,13 @@ class IsolationArgs:
     mail_port: int | None = None
 
 
-class Isolation(Component):
+class NetworkPolicies(Component):
     """A default-deny policy, and one policy for each allowed kind of connection."""
 
-    def __init__(self, name: str, args: IsolationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:workload:Isolation", name, opts)
+    def __init__(
+        self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:workload:NetworkPolicies", name, opts)
         specs = {**default_deny(), **ingress(), **egress(args)}
         declare(self, args.environment, args.namespace.metadata_name, specs, args.namespace.ready)
         self.register_outputs({})
@@ -105,7 +107,7 @@ def ingress() -> dict[str, Any]:
     }
 
 
-def egress(args: IsolationArgs) -> dict[str, Any]:
+def egress(args: NetworkPoliciesArgs) -> dict[str, Any]:
     """Return the policies for DNS, Redis, the metadata server, the database, Google's APIs and mail."""
     first, last = args.database.ports
     database: dict[str, Any] = {"cidr": args.database.cidr}

@@ -16,7 +16,7 @@ INTERVAL_SECONDS = 30  # gives ten points to a five-minute rate; half of it woul
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapingArgs:
+class PodMonitoringArgs:
     """The environment, the namespace, and the role of the pods."""
 
     environment: Environment
@@ -24,11 +24,13 @@ class ScrapingArgs:
     role: str
 
 
-class Scraping(Component):
+class PodMonitoring(Component):
     """PodMonitoring of one role."""
 
-    def __init__(self, name: str, args: ScrapingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:workload:Scraping", name, opts)
+    def __init__(
+        self, name: str, args: PodMonitoringArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:workload:PodMonitoring", name, opts)
         role = args.role
         CustomResource(
             name,

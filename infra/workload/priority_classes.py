@@ -13,17 +13,19 @@ from infra.workload.namespace import kubernetes_labels
 
 
 @dataclass(frozen=True, slots=True)
-class PrioritiesArgs:
+class PriorityClassesArgs:
     """The environment."""
 
     environment: Environment
 
 
-class Priorities(Component):
+class PriorityClasses(Component):
     """A PriorityClass for each role. `ready` precedes pods that use them."""
 
-    def __init__(self, name: str, args: PrioritiesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:workload:Priorities", name, opts)
+    def __init__(
+        self, name: str, args: PriorityClassesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("kingdom:workload:PriorityClasses", name, opts)
         self.ready: list[pulumi.Resource] = [
             scheduling.PriorityClass(
                 f"{name}-{role}",

@@ -81,7 +81,7 @@ def prepare(
     if grant is not None:
         administrator = sign_up(send)
         if not grant(administrator.email):
-            raise SetupError("no account could be made an administrator: see `kingdom logs api`")
+            raise SetupError("no account could get the administrator role: see `kingdom logs api`")
         administrator.token = sign_in(send, administrator.email)
     found: list[Account] = []
 

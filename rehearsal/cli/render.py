@@ -193,7 +193,7 @@ def _earlier(stack: str, folder: Path) -> dict[str, str]:
 def _text(stack: str, item: Object) -> str:
     lines = [_FIRST_LINE.format(stack=stack)]
     if item.invented:
-        lines.append(f"# Known to the clouds alone, here the rehearsal's: {_paths(item.invented)}")
+        lines.append(f"# Generated in place of values that the clouds assign: {_paths(item.invented)}")
     if item.withheld:
         lines.append(f"# Secret, left out: {_paths(item.withheld)}")
     return "\n".join([*lines, yaml.dump(item.manifest, Dumper=_Dumper, sort_keys=False, width=110)])

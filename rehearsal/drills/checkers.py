@@ -187,7 +187,9 @@ def one_effect_per_key(history: History, function: str, name: str = "idempotency
         if operation.outcome is Completion.OK:
             made[operation.value].add(operation.result)
     twice = {key: ids for key, ids in made.items() if len(ids) > 1}
-    problems = [f"key {key!r} made {len(ids)} things: {sorted(map(str, ids))}" for key, ids in twice.items()]
+    problems = [
+        f"key {key!r} created {len(ids)} resources: {sorted(map(str, ids))}" for key, ids in twice.items()
+    ]
     shared = Counter(id_ for ids in made.values() for id_ in ids)
     problems += [f"{id_!r} was returned for {count} keys" for id_, count in shared.items() if count > 1]
     return _result(name, len(made), problems, duplicated=len(twice))

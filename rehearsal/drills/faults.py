@@ -248,7 +248,7 @@ def _libfaketime() -> Path:
     """Return the library that shifts the clock of a process when it is preloaded. Raises FaultError."""
     package = importlib.util.find_spec("libfaketime")
     if package is None or package.origin is None:
-        raise FaultError("the drill clock-skew needs libfaketime, which is there for Linux on x86_64")
+        raise FaultError("the drill clock-skew needs libfaketime, for Linux on x86_64 only")
     found = sorted((Path(package.origin).parent / "vendor").rglob("libfaketime.so.*"))
     if not found:
         raise FaultError(f"libfaketime at {Path(package.origin).parent} holds no shared library")

@@ -168,10 +168,10 @@ def _fund(clients: list[Client], options: DrillOptions) -> None:
     try:
         ready = administrator.sign_up() and options.administrator(administrator.email)
         if not (ready and administrator.sign_in()):
-            raise DrillError("no administrator could be made: see `kingdom logs api`")
+            raise DrillError("no account could get the administrator role: see `kingdom logs api`")
         for client in clients:
             if not (client.sign_up() and client.deposit(administrator)):
-                raise DrillError("an account for the load could not be made: see `kingdom logs api`")
+                raise DrillError("an account for the load could not be created: see `kingdom logs api`")
     finally:
         administrator.close()
     for operation in administrator.history:

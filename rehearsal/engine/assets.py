@@ -148,7 +148,7 @@ def _members(archive: Asset, folder: Path) -> Iterator[tuple[str, bytes]]:
 def _walked(root: Path, named: str) -> Iterator[tuple[str, bytes]]:
     """Yield the files below `root` in lexical order by folder, as Go's ``filepath.Walk`` visits them."""
     if not root.exists():
-        raise ValueError(f"there is not a folder {named}")
+        raise ValueError(f"the folder {named} does not exist")
     if not root.is_dir():
         raise ValueError(f"{named} is neither a folder nor an archive ({', '.join(_ARCHIVE_SUFFIXES)})")
 

@@ -249,7 +249,7 @@ def from_capacity(result: Mapping[str, Any], job_share: float) -> Calibration:
     if result.get("kind") != "capacity":
         raise CalibrationError(
             f"this is the result of a load test of the kind {result.get('kind')!r}: "
-            "a calibration is made from the one of `kingdom load capacity --json FILE`"
+            "a calibration needs that of `kingdom load capacity --json FILE`"
         )
     steps = [step for step in result["steps"] if not step["invalid"]]
     held = sorted((step for step in steps if step["holds"]), key=lambda step: step["rate"])

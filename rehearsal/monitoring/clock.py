@@ -41,11 +41,11 @@ class RecordingClock:
         if wall < expected - JUMP_SECONDS:
             if not self._ahead:
                 message = (
-                    f"the wall clock moved back by {expected - wall:.0f} s; timestamps go on from the last"
-                    " one until it has caught up"
+                    f"the wall clock moved back by {expected - wall:.0f} s; timestamps continue from the"
+                    " last one until it has caught up"
                     if started
                     else f"the last recorded timestamp is {expected - wall:.0f} s ahead of the wall clock;"
-                    " timestamps go on from it until the clock has caught up"
+                    " timestamps continue from it until the clock has caught up"
                 )
             self._ahead = True
             self._last = max(expected, self._last + 0.001)

@@ -96,9 +96,7 @@ class Crypter:
                 try:
                     plain = AESGCM(self._key).decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None)
                 except (InvalidTag, binascii.Error) as error:
-                    raise ValueError(
-                        "the ciphertext is damaged or was made with another passphrase"
-                    ) from error
+                    raise ValueError("the ciphertext is damaged or of another passphrase") from error
             case _:
                 raise ValueError("the ciphertext is not of the form v1:<nonce>:<data>")
         text = plain.decode()

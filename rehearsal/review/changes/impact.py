@@ -67,7 +67,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         "the node pool", "all nodes of the pool are recreated and their pods move", Weight.INTERRUPTION
     ),
     "gcp:compute/network:Network": _Kind("the VPC", "everything in it is recreated"),
-    "gcp:compute/address:Address": _Kind("the address", "what points to it must change", Weight.INTERRUPTION),
+    "gcp:compute/address:Address": _Kind("the address", "references to it must change", Weight.INTERRUPTION),
     "kubernetes:core/v1:Namespace": _Kind("the namespace", "every object in it is deleted"),
     "kubernetes:core/v1:PersistentVolumeClaim": _Kind("the volume claim", "its data is lost"),
     "kubernetes:apps/v1:StatefulSet": _Kind("the stateful set", "its pods stop", Weight.INTERRUPTION),

@@ -103,7 +103,9 @@ def test_deposits_are_sent_with_the_session_that_has_the_granted_role(service: S
 
 
 def test_refused_grant_stops_the_preparation(service: Service) -> None:
-    with pytest.raises(SetupError, match="no account could be made an administrator: see `kingdom logs api`"):
+    with pytest.raises(
+        SetupError, match="no account could get the administrator role: see `kingdom logs api`"
+    ):
         prepare(service, 2, lambda email: False, RNG)
     assert len(service.requests("POST /v1/accounts")) == 1
 

@@ -151,7 +151,7 @@ def test_values_that_only_a_cloud_can_assign_are_listed(tmp_path: Path) -> None:
     )
     rendered = write("prod", objects(Snapshot((created,)), Snapshot((planned,))), tmp_path)
     (text,) = files(tmp_path).values()
-    assert "# Known to the clouds alone, here the rehearsal's: data.URL\n" in text
+    assert "# Generated in place of values that the clouds assign: data.URL\n" in text
     assert rendered.to_json()["objects"][0]["invented"] == ["data.URL"]
 
 

@@ -196,7 +196,7 @@ def test_the_law_is_fitted_to_all_steps_and_gives_the_usable_cpu() -> None:
             result() | {"idle": [{"replicas": {"api": 3}, "cpuByComponent": {"api": 9.0}}] * 5},
             "used no more CPU under load than without",
         ),
-        ({"kind": "run"}, "of the kind 'run': a calibration is made from the one of `kingdom load capacity"),
+        ({"kind": "run"}, "of the kind 'run': a calibration needs that of `kingdom load capacity"),
     ],
 )
 def test_a_result_without_cost_is_refused(found: dict[str, Any], message: str) -> None:
