@@ -11,7 +11,7 @@ from loadtest.statistics.change_points import change_points, min_runs, runs_need
 from loadtest.statistics.regression import TOLERANCE
 
 NEWEST: Final = 20
-"""A regression that began within so many of the newest runs fails; an older one is the accepted level."""
+"""Number of the newest runs within which a regression fails; an older one is the accepted level."""
 MAX_RUNS: Final = 200
 """The newest runs that are evaluated."""
 CAPACITY: Final = "capacity"

@@ -102,7 +102,7 @@ def _hourly(
     minimum: float,
     maximum: float,
 ) -> Line | Unpriced:
-    """Return a cost item of so many units, each paid by the hour."""
+    """Return a cost item of a minimum and a maximum number of units, each charged by the hour."""
     return _position(resource, what, name, region, minimum, maximum, price_list().hours)
 
 
@@ -219,7 +219,7 @@ def _atlas_members(
 
 
 def _security_features(cluster: Resource, stack: Stack) -> list[str]:
-    """The features of a cluster that add a share to its price, once however many there are.
+    """The features of a cluster that together add one share to its price.
 
     Atlas' billing documentation names no share for auditing alone: it is assumed to be that of a customer's
     key.

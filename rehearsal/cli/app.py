@@ -45,7 +45,7 @@ MODULES: Final = (
     kubernetes,
     cloud,
 )
-# An interrupted one of these continues from the recorded state.
+# After an interruption, these commands continue from the recorded state.
 RESUMABLE: Final = frozenset({"up", "down", "refresh"})
 # These may run for minutes or days.
 LONG_RUNNING: Final = frozenset({"cloud", "drill", "forecast", "load", "logs", "recommend", "report"})

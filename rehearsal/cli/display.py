@@ -213,7 +213,7 @@ def _tree(steps: Iterable[Step], *, unchanged: bool) -> Tree | None:
             nodes[step.urn] = (node(parent) if parent else root).add(_line(step))
         return nodes[step.urn]
 
-    # Components before single resources, each in the order of its name: the same plan reads the same.
+    # Components before single resources, each sorted by name, so that equal plans have equal output.
     for step in sorted(
         by_urn.values(), key=lambda item: (item.type != ROOT_STACK_TYPE, item.custom, item.urn)
     ):

@@ -88,7 +88,7 @@ class Scalability:
     usable: Estimate
 
     def remaining(self, in_flight: float) -> float:
-        """Return the share of the maximum throughput that remains with so many requests in flight.
+        """Return the share of the maximum throughput that remains at a number of requests in flight.
 
         It decreases beyond the fitted peak only; beyond the measured range, the last measured value is used.
         """

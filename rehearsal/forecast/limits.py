@@ -91,7 +91,7 @@ def limits(
 
 
 def _highest_rate(pods: int, service: float, idle: float, latency: Latency) -> float:
-    """Return the highest rate at which TGT1 holds with so many pods."""
+    """Return the highest rate at which TGT1 holds with a number of pods."""
     low, high = 0.0, pods / service
     for _ in range(30):
         middle = (low + high) / 2

@@ -61,7 +61,7 @@ def replicas_by_cpu(workload: Workload, cores: float, idle: float) -> float:
 
 
 def _replicas(workload: Workload, rate: float | None, cores: float, idle: float) -> int:
-    """Return the replicas for a rate of requests (None: not of this workload) that needs so many cores."""
+    """Return the replicas for a rate of requests (None: not of this workload) that needs `cores`."""
     upper = min(workload.max_replicas, workload.pool.max_nodes * workload.pods_per_node)
     wanted = [min(replicas_by_cpu(workload, cores, idle), upper)]
     for metric in workload.autoscaler.get("metrics") or []:

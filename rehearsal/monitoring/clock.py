@@ -29,7 +29,7 @@ class RecordingClock:
         self._at = monotonic()
         self._started = not last
         self._ahead = False
-        self.wall = 0.0  # what the wall clock showed the last time
+        self.wall = 0.0  # the latest value of the wall clock
 
     def now(self) -> tuple[float, str]:
         """Return the current timestamp, later than the last one, and a message if the clock has jumped."""

@@ -103,7 +103,7 @@ class Recorder:
         """Scrape, evaluate and store once. Returns the time of the scrape.
 
         What cannot be stored, as on a full disk, is a problem: signals are still evaluated over the samples
-        in memory, and alerts go on.
+        in memory, and alerts continue.
         """
         at, jump = self._clock.now()
         found: dict[str, str] = {}
@@ -143,7 +143,7 @@ class Recorder:
         while not stop.wait(max(0.0, due - time.monotonic())):
             try:
                 self.step()
-            except Exception as error:  # recording goes on; the page and the log state what failed
+            except Exception as error:  # recording continues; the page and the log state the error
                 text = f"internal error of the recorder: {error!r}"
                 if text not in self.problems.values():
                     _log.exception("scrape failed")

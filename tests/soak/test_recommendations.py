@@ -162,7 +162,7 @@ def history(project: Project, url: str, seconds: float) -> RecordedHistory:
 
 
 def record(seconds: float) -> None:
-    """Return when the platform has been recorded for so long."""
+    """Return when the platform has been recorded for a number of seconds."""
     start = time.monotonic()
     wait_for("the recording", lambda: time.monotonic() >= start + seconds, seconds + 10)
 

@@ -38,7 +38,7 @@ _TREND_BUCKETS: Final = 48
 def memory(history: RecordedHistory) -> list[StackRecommendation]:
     """Right-size the memory of a role: the maximum plus 15 %; a short history widens both bounds.
 
-    The memory of a role whose use is still rising is not lowered: its maximum is in the future.
+    The memory of a role whose use is still rising is not lowered, because its maximum is not known yet.
     """
     found = []
     lines = history.lines("memory-by-role")
@@ -343,7 +343,7 @@ def node_pool(history: RecordedHistory) -> list[StackRecommendation]:
 
 
 def _rising(series: TimeSeries) -> bool:
-    """Whether a line has a trend that goes on, in buckets of a 48th of its time."""
+    """Whether a line has a trend that continues at its end, in buckets of a 48th of its time."""
     seconds = (series.times[-1] - series.times[0]) / _TREND_BUCKETS
     times = [series.times[0] + seconds * index for index in range(_TREND_BUCKETS + 1)]
     found = buckets(series, times[0], seconds, len(times))

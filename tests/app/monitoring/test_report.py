@@ -45,7 +45,7 @@ def test_it_has_findings_with_their_cause_capacity_and_business() -> None:
     assert data["capacity"] == {
         "peak_requests_per_second": 12.0, "replicas": {"api": {"highest": 3.0, "maximum": 4.0}},
     }  # fmt: skip
-    # Sixty an hour over ten hours.
+    # Sixty orders an hour over ten hours.
     assert abs(data["business"]["orders"] - 600) < 10
     assert [plot["title"] for plot in data["plots"]] == ["Requests <all>"]
 

@@ -30,7 +30,7 @@ class Swept:
     async def insert(
         self, name: str, *, created: float = 0, queued: float = 0, state: str = "pending"
     ) -> None:
-        """Insert a document created and queued so many seconds ago."""
+        """Insert a document that was created and queued the given seconds ago."""
         await self.documents.insert_one(
             {
                 "_id": name,

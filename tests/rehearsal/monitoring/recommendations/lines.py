@@ -87,7 +87,7 @@ def rising(first: float, step: float) -> Line:
 
 
 def every(count: int, value: float | None, otherwise: float) -> Line:
-    """A value or a gap in every so many steps."""
+    """A value or a gap at a regular interval of steps."""
     return lambda index: value if index % count == 0 else otherwise
 
 
