@@ -68,7 +68,7 @@ class Project(Component):
     """
 
     def __init__(self, name: str, args: ProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:project:Project", name, opts)
+        super().__init__("kingdom:project:Foundation", name, opts)
         project = args.environment.project
         services = {
             api: projects.Service(

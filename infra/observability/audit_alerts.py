@@ -54,7 +54,7 @@ class AuditAlerts(Component):
     """Informational alerts from metrics and from the audit log."""
 
     def __init__(self, name: str, args: AuditAlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:observability:AuditAlerts", name, opts)
+        super().__init__("kingdom:observability:Notices", name, opts)
         for key, (title, query) in measured(args.namespace).items():
             args.channels.alert(self, key, title, promql(query, duration="600s"), Severity.INFO)
         for key, (title, found) in CHANGES.items():

@@ -22,7 +22,7 @@ class LogRetention(Component):
     """The project's log bucket: retained for the configured number of days, searchable with SQL."""
 
     def __init__(self, name: str, args: LogRetentionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:observability:LogRetention", name, opts)
+        super().__init__("kingdom:observability:Logs", name, opts)
         logging.ProjectBucketConfig(
             name,
             project=args.environment.project,

@@ -42,7 +42,7 @@ class NotificationChannels(Component):
     def __init__(
         self, name: str, args: NotificationChannelsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kingdom:observability:NotificationChannels", name, opts)
+        super().__init__("kingdom:observability:Channels", name, opts)
         self.environment = args.environment
         self._names = {
             severity: monitoring.NotificationChannel(

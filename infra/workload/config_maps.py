@@ -38,7 +38,7 @@ class ConfigMaps(Component):
     """
 
     def __init__(self, name: str, args: ConfigMapsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("kingdom:workload:ConfigMaps", name, opts)
+        super().__init__("kingdom:workload:Configuration", name, opts)
         variables = {**args.variables, "KINGDOM_THRESHOLDS_FILE": f"{FILES_DIR}/{THRESHOLDS_FILE}"}
         files = {THRESHOLDS_FILE: json.dumps(thresholds(args.thresholds), indent=2) + "\n"}
         self.ready: list[pulumi.Resource] = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
@@ -73,7 +72,7 @@ class Namespace(Component):
         self.register_outputs({"name": self.metadata_name})
 
 
-def container_limits(pods: Sequence[ResourceSettings]) -> dict[str, Any]:
+def container_limits(pods: Sequence[ResourceSettings]) -> core.LimitRangeItemArgsDict:
     """Return the item of a LimitRange that permits the containers of these pods, with defaults."""
     return {
         "type": "Container",

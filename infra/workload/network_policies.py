@@ -45,7 +45,7 @@ class NetworkPolicies(Component):
     def __init__(
         self, name: str, args: NetworkPoliciesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kingdom:workload:NetworkPolicies", name, opts)
+        super().__init__("kingdom:workload:Isolation", name, opts)
         specs = {**default_deny(), **ingress(), **egress(args)}
         declare(self, args.environment, args.namespace.metadata_name, specs, args.namespace.ready)
         self.register_outputs({})

@@ -30,7 +30,7 @@ class PodMonitoring(Component):
     def __init__(
         self, name: str, args: PodMonitoringArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kingdom:workload:PodMonitoring", name, opts)
+        super().__init__("kingdom:workload:Scraping", name, opts)
         role = args.role
         CustomResource(
             name,

@@ -25,7 +25,7 @@ class PriorityClasses(Component):
     def __init__(
         self, name: str, args: PriorityClassesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("kingdom:workload:PriorityClasses", name, opts)
+        super().__init__("kingdom:workload:Priorities", name, opts)
         self.ready: list[pulumi.Resource] = [
             scheduling.PriorityClass(
                 f"{name}-{role}",

@@ -313,7 +313,7 @@ def _idle(samples: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[
     Only the longest period without a change of replicas counts, from its third sample on: a starting pod uses
     a whole core for two seconds.
     """
-    # The first sample has zeros, because there is no earlier one to compare with.
+    # The first sample has zeros, because it cannot be compared with an earlier one.
     used = [each for each in samples if any((each.get("cpuByComponent") or {}).values())]
     runs = [list(run) for _, run in groupby(used, key=lambda each: each["replicas"])]
     steady = max((run if run[0] is used[0] else run[2:] for run in runs), key=len, default=used[:0])

@@ -43,7 +43,7 @@ def test_a_series_without_any_number_is_left_out() -> None:
     assert source(response).query_range("up", 0.0, 60.0, 15.0) == []
 
 
-def test_a_query_has_at_most_the_points_that_prometheus_permits() -> None:
+def test_a_query_stays_within_the_limit_of_points_of_prometheus() -> None:
     requests: list[httpx.Request] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
