@@ -93,9 +93,15 @@ class DeploymentExecutor:
         if record.type == ROOT_STACK_TYPE:
             deployment.outputs = outputs
             self._root, self._former_outputs = urn, record.outputs
-        # Outputs that depend on a failed resource are unknown: the previous outputs stay recorded.
-        if deployment.preview or not contains_unknown(outputs):
-            record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
+        if not deployment.preview:
+            # Outputs of a resource that failed, or that is not a target, are unknown: the previous value of
+            # each stays recorded. The CLI records a placeholder.
+            outputs = {
+                key: record.outputs[key] if contains_unknown(value) else value
+                for key, value in outputs.items()
+                if key in record.outputs or not contains_unknown(value)
+            }
+        record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
         deployment.executor.component_finished(record)
 
     def keep_former_outputs(self) -> None:

@@ -69,6 +69,16 @@ def test_new_resource_that_is_not_a_target_is_not_created(stack: Stack, cloud: C
     assert cloud.names() == stack.names() == {"a"}
 
 
+def test_output_of_a_resource_that_is_not_created_retains_its_former_value(stack: Stack) -> None:
+    stack.up('Thing("a")\npulumi.export("x", 1)\npulumi.export("y", 1)\npulumi.export("gone", 1)\n')
+    stack.targets = Targets.of(target=[urn("a")])
+    stack.up(
+        'Thing("a", value=2)\nb = Thing("b")\npulumi.export("x", b.computed)\npulumi.export("y", 2)\n'
+        'pulumi.export("new", b.computed)\n'
+    )
+    assert stack.record("toys-test").outputs == {"x": 1, "y": 2}
+
+
 def test_target_that_needs_a_resource_that_is_not_created_is_refused(stack: Stack, cloud: Cloud) -> None:
     stack.targets = Targets.of(target=[urn("b")])
     planned = stack.preview(CHAIN.format(n=1))

@@ -47,10 +47,10 @@ def _comparable(record: Record, providers: dict[str, str]) -> Record:
 
 
 def _opened(value: Any) -> Any:
-    """Return `value` with secrets parsed, because their JSON formatting differs."""
+    """Return `value` with secrets parsed, also within secrets, because their JSON formatting differs."""
     match value:
         case dict() if value.get(SIGNATURE) == SECRET_SIGNATURE:
-            return {"secret": json.loads(value["plaintext"])}
+            return {"secret": _opened(json.loads(value["plaintext"]))}
         case dict():
             return {key: _opened(item) for key, item in value.items()}
         case list():
