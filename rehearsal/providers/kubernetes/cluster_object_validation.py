@@ -1,4 +1,4 @@
-"""Checks of objects that configure the cluster: volumes, webhooks, leases, runtime classes."""
+"""Checks of objects that configure the cluster: volumes, claims, webhooks, leases, definitions and others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from policies.api import parse_quantity
 from rehearsal.providers.kubernetes.pods.scheduling import selector_problems
 from rehearsal.providers.kubernetes.pods.volumes import volume_problems
 from rehearsal.providers.kubernetes.values import (
+    dns_subdomain,
     given,
     items,
     known_text,
@@ -18,6 +19,7 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
+    value_at,
 )
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -76,6 +78,20 @@ def positive_quantity(value: Any, path: Path) -> Iterator[Problem]:
     amount = parse_quantity(value)
     if (amount is not None and amount <= 0) or str(value).startswith("-"):
         yield problem(path, f"{value!r} is not more than 0")
+
+
+def claim_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Problems of the `spec` of a volume claim, or of the template of one, at `path`."""
+    yield from access_mode_problems(spec, path)
+    storage = value_at(spec, "resources", "requests", "storage")
+    at = (*path, "resources", "requests", "storage")
+    if storage is None:
+        yield problem(at, "missing required property")
+    yield from positive_quantity(storage, at)
+    yield from one_of(spec, path, "volumeMode", ("Block", "Filesystem"))
+    yield from selector_problems(spec.get("selector"), (*path, "selector"))
+    if known_text(spec.get("storageClassName")):
+        yield from dns_subdomain(spec.get("storageClassName"), (*path, "storageClassName"))
 
 
 def webhook_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
@@ -157,3 +173,31 @@ def storage_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
             if isinstance(term, Mapping) and missing(term.get("values")):
                 at = ("allowedTopologies", number, "matchLabelExpressions", index, "values")
                 yield problem(at, "at least one value is required")
+
+
+def definition_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Names, scope and versions (`ValidateCustomResourceDefinition` of k8s.io/apiextensions-apiserver)."""
+    spec = mapping(inputs.get("spec"))
+    yield from one_of(spec, ("spec",), "scope", ("Cluster", "Namespaced"))
+    name, plural, group = (
+        value_at(inputs, "metadata", "name"),
+        value_at(spec, "names", "plural"),
+        value_at(spec, "group"),
+    )
+    known = all(isinstance(text, str) and text is not UNKNOWN for text in (name, plural, group))
+    if known and name != f"{plural}.{group}":
+        reason = f"{name!r} must be spec.names.plural and spec.group: {plural}.{group}"
+        yield problem(("metadata", "name"), reason)
+    declared = items(spec.get("versions"))
+    versions = [item for item in declared if isinstance(item, Mapping)]
+    stored = [value_at(item, "storage") for item in declared]
+    if versions and UNKNOWN not in stored and stored.count(True) != 1:
+        yield problem(("spec", "versions"), f"{stored.count(True)} versions have storage: true; one must")
+    seen: set[Any] = set()
+    for number, item in enumerate(versions):
+        version = value_at(item, "name")
+        if not isinstance(version, str) or version is UNKNOWN:
+            continue
+        if version in seen:
+            yield problem(("spec", "versions", number, "name"), f"{version!r} is declared twice")
+        seen.add(version)

@@ -12,7 +12,8 @@ from zoneinfo import available_timezones
 
 from policies.api import parse_quantity, parse_schedule
 from rehearsal.providers.kubernetes.cluster_object_validation import (
-    access_mode_problems,
+    claim_problems,
+    definition_problems,
     lease_problems,
     persistent_volume_problems,
     positive_quantity,
@@ -32,7 +33,7 @@ from rehearsal.providers.kubernetes.pods.validation import pod_problems
 from rehearsal.providers.kubernetes.service_validation import traffic_problems
 from rehearsal.providers.kubernetes.values import (
     MAX_PORT,
-    dns_subdomain,
+    dns_label,
     given,
     integer,
     items,
@@ -56,7 +57,13 @@ _RBAC: Final = "rbac.authorization.k8s.io"
 _SPEC: Final = ("spec",)
 _MAX_SIZE: Final = 1024 * 1024  # bytes
 _TEMPLATE: Final = ("spec", "template", "spec")
-_TLS_KEYS: Final = ("tls.crt", "tls.key")
+# `ValidateSecret`
+_KEYS_OF_SECRETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
 _QUOTA_SCOPES: Final = (
     "BestEffort", "CrossNamespacePodAffinity", "NotBestEffort", "NotTerminating", "PriorityClass",
     "Terminating", "VolumeAttributesClass",
@@ -148,7 +155,7 @@ def _template(inputs: Mapping[str, Any], template: Any = None) -> Found:
 
 def _stateful_set(inputs: Mapping[str, Any]) -> Found:
     spec = mapping(inputs.get("spec"))
-    yield from numbers(spec, _SPEC, {"replicas": 0, "minReadySeconds": 0, "revisionHistoryLimit": 0})
+    yield from numbers(spec, _SPEC, {"replicas": 0, "minReadySeconds": 0})
     yield from one_of(spec, _SPEC, "podManagementPolicy", ("OrderedReady", "Parallel"))
     strategy = mapping(spec.get("updateStrategy"))
     at = ("spec", "updateStrategy")
@@ -166,6 +173,11 @@ def _stateful_set(inputs: Mapping[str, Any]) -> Found:
         yield from one_of(retention, below, event, ("Delete", "Retain"))
     template = dict(mapping(value_at(inputs, *_TEMPLATE)))
     claims = [value_at(claim, "metadata", "name") for claim in items(spec.get("volumeClaimTemplates"))]
+    for number, claim in enumerate(items(spec.get("volumeClaimTemplates"))):
+        at = ("spec", "volumeClaimTemplates", number)
+        yield from dns_label(value_at(claim, "metadata", "name"), (*at, "metadata", "name"))
+        if isinstance(claim, Mapping) and opened(claim.get("spec")) is not UNKNOWN:
+            yield from claim_problems(mapping(claim.get("spec")), (*at, "spec"))
     volumes = items(template.get("volumes"))
     # A claim replaces the volume of the same name.
     named = {value_at(volume, "name") for volume in volumes}
@@ -226,6 +238,9 @@ def _job_spec(spec: Mapping[str, Any], path: Path) -> Found:
     if opened(spec.get("completionMode")) == "Indexed" and parallel and spec.get("completions") is None:
         reason = "required where completionMode is Indexed and parallelism is set"
         yield problem((*path, "completions"), reason)
+    manager = known_text(spec.get("managedBy"))
+    if manager is not None and "/" not in manager:
+        yield problem((*path, "managedBy"), f"{manager!r} is not a path with a domain before a slash")
     yield from job_failure_problems(spec, path)
     yield from pod_problems(
         value_at(spec, "template", "spec"), (*path, "template", "spec"), ("Never", "OnFailure")
@@ -281,6 +296,8 @@ def _service(inputs: Mapping[str, Any]) -> Found:
             yield from port_number(port.get("targetPort"), (*at, "targetPort"))
         if opened(port.get("nodePort")) != 0:  # 0: the cluster chooses one
             yield from numbers(port, at, {"nodePort": 30_000}, 32_767)
+            if kind in ("ClusterIP", "ExternalName") and integer(port.get("nodePort")):
+                yield problem((*at, "nodePort"), f"must not be set where type is {kind}")
     if kind in ("LoadBalancer", "NodePort") and address == "None":
         yield problem(("spec", "clusterIP"), f"must not be None where type is {kind}")
     if isinstance(address, str) and address is not UNKNOWN and address not in ("", "None"):
@@ -324,6 +341,11 @@ def _autoscaler(inputs: Mapping[str, Any]) -> Found:
         text = known_text(target.get(name))
         if text is not None and (text in (".", "..") or {"/", "%"} & {*text}):
             yield problem((*path, name), f"{text!r} cannot be part of a path")
+        elif text == "":
+            yield problem((*path, name), "must not be empty")
+    version = known_text(target.get("apiVersion"))
+    if version is not None and version.count("/") > 1:
+        yield problem((*path, "apiVersion"), f'{version!r} is not a version, such as "apps/v1"')
     if low is not None and high is not None and high >= 1 and high < low:
         yield problem(("spec", "maxReplicas"), f"{high} is less than minReplicas ({low})")
     for number, metric in enumerate(items(spec.get("metrics"))):
@@ -332,6 +354,9 @@ def _autoscaler(inputs: Mapping[str, Any]) -> Found:
     for direction in ("scaleUp", "scaleDown"):
         rules, at = mapping(value_at(spec, "behavior", direction)), ("spec", "behavior", direction)
         yield from numbers(rules, at, {"stabilizationWindowSeconds": 0}, 3600)
+        tolerance = known_text(rules.get("tolerance"))
+        if tolerance is not None and tolerance.startswith("-"):
+            yield problem((*at, "tolerance"), f"{tolerance} is out of range: at least 0")
         if opened(rules.get("policies")) == []:
             yield problem((*at, "policies"), "at least one policy is required")
         for number, policy in enumerate(items(rules.get("policies"))):
@@ -359,6 +384,9 @@ def _metric(metric: Mapping[str, Any], path: Path) -> Found:
     alone = _EXCLUSIVE_TARGETS.get(name)
     if alone is not None and given >= alone:
         yield problem(at, f"only one of {', '.join(sorted(alone))} may be set")
+    elif alone is not None and not given & alone:
+        yield problem(at, f"one of {', '.join(sorted(alone))} must be set")
+        return
     if name == "pods" and opened(target.get("type")) in ("Utilization", "Value"):
         yield problem((*at, "type"), "is AverageValue for a metric of pods")
     needed = _TARGET_VALUES.get(str(opened(target.get("type"))))
@@ -383,19 +411,7 @@ def _disruption_budget(inputs: Mapping[str, Any]) -> Found:
 
 
 def _claim(inputs: Mapping[str, Any]) -> Found:
-    spec = mapping(inputs.get("spec"))
-    yield from access_mode_problems(spec, _SPEC)
-    storage, path = (
-        value_at(spec, "resources", "requests", "storage"),
-        ("spec", "resources", "requests", "storage"),
-    )
-    if storage is None:
-        yield problem(path, "missing required property")
-    yield from positive_quantity(storage, path)
-    yield from one_of(spec, _SPEC, "volumeMode", ("Block", "Filesystem"))
-    yield from selector_problems(spec.get("selector"), ("spec", "selector"))
-    if known_text(spec.get("storageClassName")):
-        yield from dns_subdomain(spec.get("storageClassName"), ("spec", "storageClassName"))
+    yield from claim_problems(mapping(inputs.get("spec")), _SPEC)
 
 
 def _config_map(inputs: Mapping[str, Any]) -> Found:
@@ -428,10 +444,10 @@ def _secret(inputs: Mapping[str, Any]) -> Found:
             except binascii.Error:
                 yield problem(("data", key), "is not base64; plain text belongs in stringData")
     yield from _size(("stringData",), mapping(texts))
-    if opened(inputs.get("type")) == "kubernetes.io/tls" and UNKNOWN not in (data, texts):
-        for key in _TLS_KEYS:
-            if key not in mapping(data) and key not in mapping(texts):
-                yield problem(("data", key), "required in a secret of type kubernetes.io/tls")
+    kind = known_text(inputs.get("type")) or ""
+    for key in _KEYS_OF_SECRETS.get(kind, ()) if UNKNOWN not in (data, texts) else ():
+        if key not in mapping(data) and key not in mapping(texts):
+            yield problem(("data", key), f"required in a secret of type {kind}")
 
 
 def _key(key: str, path: Path) -> Found:
@@ -537,40 +553,12 @@ def _amounts(inputs: Mapping[str, Any]) -> Found:
             yield problem(("spec", "hard", name), f"{amount} is not a whole number")
 
 
-def _definition(inputs: Mapping[str, Any]) -> Found:
-    """Names, scope and versions (`ValidateCustomResourceDefinition` of k8s.io/apiextensions-apiserver)."""
-    spec = mapping(inputs.get("spec"))
-    yield from one_of(spec, _SPEC, "scope", ("Cluster", "Namespaced"))
-    name, plural, group = (
-        value_at(inputs, "metadata", "name"),
-        value_at(spec, "names", "plural"),
-        value_at(spec, "group"),
-    )
-    known = all(isinstance(text, str) and text is not UNKNOWN for text in (name, plural, group))
-    if known and name != f"{plural}.{group}":
-        reason = f"{name!r} must be spec.names.plural and spec.group: {plural}.{group}"
-        yield problem(("metadata", "name"), reason)
-    declared = items(spec.get("versions"))
-    versions = [item for item in declared if isinstance(item, Mapping)]
-    stored = [value_at(item, "storage") for item in declared]
-    if versions and UNKNOWN not in stored and stored.count(True) != 1:
-        yield problem((*_SPEC, "versions"), f"{stored.count(True)} versions have storage: true; one must")
-    seen: set[Any] = set()
-    for number, item in enumerate(versions):
-        version = value_at(item, "name")
-        if not isinstance(version, str) or version is UNKNOWN:
-            continue
-        if version in seen:
-            yield problem((*_SPEC, "versions", number, "name"), f"{version!r} is declared twice")
-        seen.add(version)
-
-
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], Found]]] = {
     "ClusterRole": _cluster_role,
     "ClusterRoleBinding": _cluster_role_binding,
     "ConfigMap": _config_map,
     "CronJob": _cron_job,
-    "CustomResourceDefinition": _definition,
+    "CustomResourceDefinition": definition_problems,
     "DaemonSet": _daemon_set,
     "Deployment": _deployment,
     "HorizontalPodAutoscaler": _autoscaler,

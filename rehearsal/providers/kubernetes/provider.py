@@ -42,7 +42,9 @@ class Kubernetes(Cloud):
             yield from validation.type_problems(token, inputs)
 
     def problems(self, token: str, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-        yield from validation.problems(inputs, kind_of(token)[1], custom=resource_type(token) is None)
+        version, kind = kind_of(token)
+        custom, group = resource_type(token) is None, version.partition("/")[0]
+        yield from validation.problems(inputs, kind, custom=custom, group=group)
 
     # Names and ids.
 

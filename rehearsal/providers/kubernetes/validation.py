@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from rehearsal.providers import fake_values
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
+from rehearsal.providers.kubernetes.gateway_validation import GROUP as GATEWAY_API
+from rehearsal.providers.kubernetes.gateway_validation import gateway_api_problems
 from rehearsal.providers.kubernetes.kinds import CLOSED
 from rehearsal.providers.kubernetes.object_validation import object_problems
 from rehearsal.providers.kubernetes.values import items, opened, qualified_name, value_at
@@ -97,16 +99,21 @@ def _object_meta() -> Type:
     return namespace.fields["metadata"].type
 
 
-def problems(inputs: Mapping[str, Any], kind: str, *, custom: bool = False) -> Iterator[Problem]:
+def problems(
+    inputs: Mapping[str, Any], kind: str, *, custom: bool = False, group: str = ""
+) -> Iterator[Problem]:
     """Yield problems of an object. Only known values of the right type are checked.
 
-    A `custom` resource may use any key for anything, so only its metadata is checked.
+    A `custom` resource may use any key for anything, so only its metadata is checked; those of the Gateway
+    API, by their `group`, are checked by their published definitions.
     """
     metadata = opened(inputs.get("metadata"))
     if isinstance(metadata, Mapping):
         yield from _name(metadata, kind)
     if not custom:
         yield from object_problems(kind, inputs)
+    elif group == GATEWAY_API:
+        yield from gateway_api_problems(kind, inputs)
     if custom or kind in _FREE:
         yield from _walk({"metadata": metadata}, (), kind)
         return

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from rehearsal.providers.kubernetes.values import items, known_text, mapping, missing, numbers, one_of, opened
+from rehearsal.providers.kubernetes.values import (
+    items,
+    known_text,
+    mapping,
+    missing,
+    numbers,
+    one_of,
+    opened,
+    qualified_name,
+)
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
 
@@ -107,6 +116,7 @@ def _expressions(expressions: Any, path: Path, *, compares: bool = False) -> Ite
         if not isinstance(expression, Mapping):
             continue
         at = (*path, number)
+        yield from qualified_name(expression.get("key"), (*at, "key"))
         yield from one_of(expression, at, "operator", operators)
         operator, values = opened(expression.get("operator")), opened(expression.get("values"))
         if values is UNKNOWN:

@@ -32,6 +32,7 @@ def security_problems(context: Any, path: Path) -> Iterator[Problem]:
         return
     yield from numbers(context, path, _IDS, _MAX_ID)
     yield from one_of(context, path, "fsGroupChangePolicy", ("Always", "OnRootMismatch"))
+    yield from one_of(context, path, "supplementalGroupsPolicy", ("Merge", "Strict"))
     yield from one_of(context, path, "procMount", ("Default", "Unmasked"))
     for number, setting in enumerate(items(context.get("sysctls"))):
         name = known_text(mapping(setting).get("name"))

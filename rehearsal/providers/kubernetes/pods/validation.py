@@ -14,6 +14,7 @@ from rehearsal.providers.kubernetes.pods.security import security_problems
 from rehearsal.providers.kubernetes.pods.volumes import volume_problems
 from rehearsal.providers.kubernetes.values import (
     MAX_PORT,
+    dns_subdomain,
     items,
     known_text,
     mapping,
@@ -57,6 +58,8 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
         yield problem((*path, "restartPolicy"), f'"{policy}" is not allowed for this controller: {allowed}')
     yield from numbers(spec, path, {"activeDeadlineSeconds": 1})
     yield from one_of(spec, path, "dnsPolicy", _DNS_POLICIES)
+    if known_text(spec.get("priorityClassName")):
+        yield from dns_subdomain(spec.get("priorityClassName"), (*path, "priorityClassName"))
     yield from host_problems(spec, path)
     volumes = list(_volumes(spec, path))
     yield from (found for found in volumes if isinstance(found, Problem))
