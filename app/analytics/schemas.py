@@ -9,7 +9,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.http import text
 from app.http.text import END
 from app.ids import Id
 
@@ -53,10 +52,6 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     content: Annotated[Id | None, Meta(description="ID of the content item.")] = None
     screen: Annotated[str, Meta(max_length=80)] | None = None
     seconds: Annotated[float, Meta(ge=0, le=86_400, description="Duration in seconds.")] | None = None
-
-    def __post_init__(self) -> None:
-        if self.screen is not None:
-            text.prose(self.screen)
 
 
 class NewEvents(msgspec.Struct, forbid_unknown_fields=True):
