@@ -29,6 +29,7 @@ from policies.model.credentials.names import (
     may_set_secret,
     sets_secret,
 )
+from policies.model.credentials.setting_lines import MAX_FILE, secret_settings
 from policies.model.paths import Path
 from policies.model.pods import DOCUMENTATION, POD_TYPES, pod_templates, title
 from policies.model.property_tree import Finding, Node
@@ -299,12 +300,6 @@ def _secret_options(container: Node, name: str, value: Node) -> Iterator[Finding
             yield value.finding(f"{title(container)} has {option} in {name} in plain text")
 
 
-# A setting in a file: ``name = value``, ``name: value`` or ``export NAME=value``.
-_SETTING: Final = re.compile(
-    r"^[ \t]*(?:-[ \t]+|export[ \t]+)?[\"']?(?P<name>[A-Za-z_][\w.-]{0,100})[\"']?[ \t]*[=:][ \t]*"
-    r"(?P<value>\S[^\n]{0,1000})$",
-    re.MULTILINE,
-)
 _CONFIG_FILE: Final = re.compile(
     r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$"
     r"|(?:config|configuration|properties|settings)$",
@@ -336,7 +331,7 @@ _ACL_COMMAND: Final = re.compile(
 
 def credential_file(key: str, text: str) -> str:
     """Return the credential in a file without named settings, for a message; "" if there is none."""
-    text = text[:_MAX_FILE]
+    text = text[:MAX_FILE]
     if _PGPASS_KEY.search(key) and _has_secret(_PGPASS, text):
         return "a password of libpq"
     if _NETRC_KEY.search(key) and _has_secret(_NETRC, text):
@@ -359,12 +354,10 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     if key.lower().endswith(".json"):
         yield from _json_settings(whole, value)
         return
-    text = whole[:_MAX_FILE]
-    for found in (*_SETTING.finditer(text), *_DIRECTIVE.finditer(text)):
-        setting = found["value"].rstrip(" \t\r,;").strip("\"'")
-        if sets_secret(found["name"], setting) and not is_code(found["name"], setting):
-            line = text.count("\n", 0, found.start("name")) + 1
-            yield value.finding(f"the ConfigMap contains a credential: {found['name']} in line {line}")
+    text = whole[:MAX_FILE]
+    for found, name, _ in (*secret_settings(text), *secret_settings(text, _DIRECTIVE)):
+        line = text.count("\n", 0, found.start("name")) + 1
+        yield value.finding(f"the ConfigMap contains a credential: {name} in line {line}")
 
 
 def is_structured(text: str) -> bool:
@@ -379,19 +372,13 @@ def settings_in(text: str) -> Iterator[str]:
     if text[:1] in ("{", "["):
         yield from dict.fromkeys(_json_secrets(text))
         return
-    names = (
-        found["name"]
-        for found in _SETTING.finditer(text[:_MAX_FILE])
-        if sets_secret(found["name"], setting := found["value"].rstrip(" \t\r,;").strip("\"'"))
-        and not is_code(found["name"], setting)
-    )
-    yield from dict.fromkeys(names)
+    yield from dict.fromkeys(name for _, name, _ in secret_settings(text))
 
 
 def _decoded(text: str) -> str:
     """Return the text that `text` encodes in base64; "" for other data."""
     try:
-        return base64.b64decode(text[:_MAX_FILE], validate=True).decode()
+        return base64.b64decode(text[:MAX_FILE], validate=True).decode()
     except ValueError:
         return ""
 
@@ -425,9 +412,6 @@ def _json_secrets(text: str) -> Iterator[str]:
                     for text in texts
                 ):
                     yield name
-
-
-_MAX_FILE: Final = 200_000
 
 
 _SCRIPT_KEY: Final = re.compile(r"\.(?:sh|bash|ash|zsh)$", re.IGNORECASE)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from policies.model.credentials.commands import assigned, sets_password
-from policies.model.credentials.names import is_code, names_secret, sets_secret
+from policies.model.credentials.names import names_secret, sets_secret
+from policies.model.credentials.setting_lines import MAX_FILE, secret_settings
 from policies.model.paths import format_path
 from policies.model.property_tree import Node
 from policies.model.stack import Object
@@ -46,7 +47,6 @@ _VALUES: Final[dict[tuple[str, str], tuple[tuple[str, ...], ...]]] = {
     ("config.projectsveltos.io", "Profile"): (("spec", "helmCharts", _EACH, "values"),),
 }
 _MAX_VISITED: Final = 20_000
-_MAX_TEXT: Final = 200_000  # characters
 # Names under which a chart takes the name of a Secret, or of a key in one.
 _SELECTOR: Final = re.compile(
     r"existing|(?:pass(?:word|wd|phrase)|token|secret_?key|access_?key|api_?key|credentials?)_?key$"
@@ -59,11 +59,6 @@ _EITHER: Final = re.compile(r"(?:secret|key|token|credentials?)s?$", re.IGNORECA
 _OBJECT_NAME: Final = re.compile(r"[a-z]{2,}(?:[-.][a-z]{2,}){1,8}")
 # Keys that only wrap the value of the name above them.
 _WRAPPERS: Final = frozenset({"literal", "plaintext", "plainText", "value"})
-_SETTING: Final = re.compile(
-    r"^[ \t]*(?:-[ \t]+|export[ \t]+)?[\"']?(?P<name>[A-Za-z_][\w.-]{0,100})[\"']?[ \t]*[=:][ \t]*"
-    r"(?P<value>\S[^\n]{0,1000})$",
-    re.MULTILINE,
-)
 # Values of these names are files of settings.
 _FILE: Final = re.compile(
     r"(?:^|[._-])(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$|(?:config|configuration|settings"
@@ -159,15 +154,16 @@ def _set(name: str, value: Node) -> str:
         return ""
     text = str(value.raw)
     last = name.replace("\\.", "_").rsplit(".", 1)[-1]
+    database = f"the password of a database in {name}" if name else "the password of a database"
     if "\n" in text.strip():
         if sets_password(text):
-            return f"the password of a database in {name}" if name else "the password of a database"
+            return database
         return next(iter(_settings(text)), "") if _FILE.search(last) else ""
     if last and sets_secret(last, text):
         return "" if _selects(last, text) else name
     if isinstance(value.raw, str):
         if sets_password(text):
-            return f"the password of a database in {name}" if name else "the password of a database"
+            return database
         return next(iter(sorted(assigned(text))), "")
     return ""
 
@@ -183,16 +179,7 @@ def _selects(name: str, text: str) -> bool:
 
 def _settings(text: str) -> Iterator[str]:
     """Yield the names of the settings in a file that hold a credential, each once."""
-    found = {
-        setting["name"]: None
-        for setting in _SETTING.finditer(text[:_MAX_TEXT])
-        if _is_literal(setting["name"], setting["value"].rstrip(" \t\r,;").strip("\"'"))
-    }
-    yield from found
-
-
-def _is_literal(name: str, value: str) -> bool:
-    return sets_secret(name, value) and not is_code(name, value) and not _selects(name, value)
+    yield from dict.fromkeys(name for _, name, value in secret_settings(text) if not _selects(name, value))
 
 
 def _parsed(text: str) -> Any:
@@ -201,7 +188,7 @@ def _parsed(text: str) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        parsed = yaml.load(text[:_MAX_TEXT], loader)  # noqa: S506 (a safe loader)
+        parsed = yaml.load(text[:MAX_FILE], loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, (dict, list)) else None

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from policies.model.credentials.names import is_code, is_reference, sets_secret
+from policies.model.credentials.setting_lines import MAX_FILE
 
 MAX_COMMAND: Final = 20_000  # characters
-_MAX_FILE: Final = 200_000
 _MYSQL: Final = ("", "admin", "dump", "check", "import", "show", "slap", "pump", "sh", "binlog")
 _REDIS: Final = ("redis-cli", "valkey-cli", "keydb-cli", "redis-benchmark", "valkey-benchmark")
 _MONGO: Final = ("mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport")
@@ -174,7 +174,7 @@ def sets_password(text: str) -> bool:
     lowered = text.lower()
     if "password" not in lowered and "identified" not in lowered:
         return False
-    text = text[:_MAX_FILE]
+    text = text[:MAX_FILE]
     values = [found["escaped"] or found["value"] for found in _SQL.finditer(text)]
     values += [found["value"] for found in (*_UNQUOTED.finditer(text), *_IDENTIFIED.finditer(text))]
     return any(not is_reference(value) and not _HASH.fullmatch(value) for value in values)

@@ -198,8 +198,8 @@ def backups(plan: CreationPlan) -> Iterator[Obstacle]:
     for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
         for policy in _policies_of(plan, inputs):
             for name in ("restoreWindowDays", *POLICY_ITEMS):
-                stored = _days(inputs.get(name), max_length=True)
-                required = _days(policy.get(name), max_length=False)
+                stored = _days(inputs.get(name), long_months=True)
+                required = _days(policy.get(name), long_months=False)
                 if stored is not None and required is not None and stored < required:
                     yield Obstacle(
                         urn,
@@ -209,11 +209,14 @@ def backups(plan: CreationPlan) -> Iterator[Obstacle]:
                     )
 
 
-def _days(value: Any, *, max_length: bool) -> float | None:
-    """Return a number of days, or the max_length retention of policy items; None if it is not known."""
+def _days(value: Any, *, long_months: bool) -> float | None:
+    """Return a number of days, or the longest retention of policy items in days; None if it is not known.
+
+    `long_months`: months and years have their highest number of days, otherwise the lowest.
+    """
     if isinstance(value, (int, float)):
         return value
-    return max(retained_days(value, max_length=max_length), default=None)
+    return max(retained_days(value, long_months=long_months), default=None)
 
 
 def _policies_of(plan: CreationPlan, schedule: dict[str, Any]) -> list[dict[str, Any]]:

@@ -173,16 +173,16 @@ def _backup_schedule(inputs: Mapping[str, Any]) -> Found:
             yield (name,), f"retains {min(known):g} days; at least {min_days} are required"
         if before is not None and min(known) < before[1]:
             yield (name,), f"retains {min(known):g} days, less than {before[0]} ({before[1]:g})"
-        before = (name, max(retained_days(value, max_length=False)))
+        before = (name, max(retained_days(value, long_months=False)))
 
 
-def retained_days(value: Any, *, max_length: bool = True) -> list[float]:
+def retained_days(value: Any, *, long_months: bool = True) -> list[float]:
     """Return the known retention times in days of a policy item, or of a list of them.
 
-    `max_length`: months and years have their highest number of days, otherwise the lowest.
+    `long_months`: months and years have their highest number of days, otherwise the lowest.
     """
     listed = [item for _, item in items(value)] if isinstance(value, list) else [value]
-    return [days for item in listed if (days := _days(item, max_length=max_length)) is not None]
+    return [days for item in listed if (days := _days(item, long_months=long_months)) is not None]
 
 
 def _export(inputs: Mapping[str, Any]) -> Found:
@@ -228,9 +228,9 @@ def _vector_index(inputs: Mapping[str, Any]) -> Found:
         yield ("fields",), "required where type is vectorSearch"
 
 
-def _days(item: Any, *, max_length: bool) -> float | None:
+def _days(item: Any, *, long_months: bool) -> float | None:
     value, unit = number(at(item, "retentionValue")), text(at(item, "retentionUnit"))
-    return value * _DAYS[unit][max_length] if value is not None and unit in _DAYS else None
+    return value * _DAYS[unit][long_months] if value is not None and unit in _DAYS else None
 
 
 _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
