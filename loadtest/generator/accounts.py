@@ -143,8 +143,16 @@ def _publish_when_ready(send: Send, account: Account) -> None:
         while _expect(send("GET", path, headers=account.authorization), 200, path)["state"] == "queued":
             gevent.sleep(_POLL_SECONDS)
     _expect(send("PUT", f"{path}/publication", headers=account.authorization), 200, f"PUT {path}/publication")
-    feed = _expect(send("GET", "/v1/feed?limit=20", headers=account.authorization), 200, "GET /v1/feed")
-    account.feed = feed["items"]
+    # A cache may have the feed from before the first publication.
+    with gevent.Timeout(_READY_SECONDS, SetupError(f"GET /v1/feed was empty for {_READY_SECONDS:g} s")):
+        while not (feed := _feed(send, account)):
+            gevent.sleep(_POLL_SECONDS)
+    account.feed = feed
+
+
+def _feed(send: Send, account: Account) -> list[dict[str, Any]]:
+    page = _expect(send("GET", "/v1/feed?limit=20", headers=account.authorization), 200, "GET /v1/feed")
+    return list(page["items"])
 
 
 def _expect(response: tuple[int, Any], status: int, what: str) -> Any:

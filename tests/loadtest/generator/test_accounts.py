@@ -68,6 +68,14 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 RNG = random.Random(1)
 
 
+def test_a_cached_feed_without_the_publication_is_read_again(service: Service) -> None:
+    pages: list[list[dict[str, str]]] = [[], [], [{"id": "f"}]]
+    feeds = iter(pages)
+    service.changed.append((re.escape("GET /v1/feed?limit=20"), lambda: (200, {"items": next(feeds)})))
+    (account,) = prepare(service, 1, None, RNG)
+    assert account.feed == [{"id": "f"}]
+
+
 def test_new_accounts_have_published_content_and_a_feed(service: Service) -> None:
     found = prepare(service, 3, None, RNG)
     assert len({account.email for account in found}) == 3
