@@ -99,7 +99,7 @@ class Bucket:
     ) -> None:
         """Store an object, replacing one with the same name. ``size`` (bytes) is required for an iterator."""
         length = {} if size is None else {"content-length": str(size)}
-        await self._ask(
+        await self._call(
             "POST",
             f"/upload/storage/v1/b/{self._name}/o",
             params={"uploadType": "media", "name": name},
@@ -147,18 +147,18 @@ class Bucket:
     async def delete(self, name: str) -> None:
         """Delete an object, if it exists."""
         with contextlib.suppress(ObjectMissing):
-            await self._ask("DELETE", f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}")
+            await self._call("DELETE", f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}")
 
     async def get(self, name: str) -> bytes:
         """Return the content of an object. Raises :class:`ObjectMissing`."""
         path = f"/storage/v1/b/{self._name}/o/{quote(name, safe='')}"
-        return (await self._ask("GET", path, params={"alt": "media"})).content
+        return (await self._call("GET", path, params={"alt": "media"})).content
 
     async def check(self) -> None:
         """Read the bucket's metadata, bypassing the circuit breaker, as a health check."""
         await self._send("GET", f"/storage/v1/b/{self._name}", params={"fields": "name"})
 
-    async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+    async def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
         return await self._guarded(self._send, method, path, **request)
 
     async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:

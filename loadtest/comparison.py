@@ -32,7 +32,7 @@ from rehearsal.pulumi.project import Project
 from rehearsal.review.base_checkout import checked_out
 from rehearsal.scenarios.rate_curve import RateCurve
 
-# Share of the rounds that are repeated at most.
+# Maximum share of the rounds that are repeated.
 _MAX_REPEATED: Final = 0.5
 _UP_SECONDS: Final = 240.0
 # An interrupted `up` ends when the operations in progress have ended.

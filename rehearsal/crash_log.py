@@ -11,8 +11,11 @@ from rehearsal.errors import KingdomError
 LOG_NAME: Final = "errors.log"
 
 
-def keep(error: BaseException, folder: Path) -> Path | None:
-    """Append the traceback of `error` to the log in `folder`; return None if it cannot be written."""
+def record(error: BaseException, folder: Path) -> Path | None:
+    """Append the traceback of `error` to the log in `folder`.
+
+    Return the path of the log; None if it cannot be written.
+    """
     log = folder / LOG_NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -25,7 +28,7 @@ def keep(error: BaseException, folder: Path) -> Path | None:
 
 def internal(error: BaseException, folder: Path) -> KingdomError:
     """Create the error for an internal error, with the path of the log."""
-    log = keep(error, folder)
+    log = record(error, folder)
     text = f"internal error in the rehearsal: {type(error).__name__}: {error}".rstrip(": ")
     return KingdomError(
         text, remedy=f"This is a bug in kingdom, not in your program. Details: {log}" if log else ""

@@ -84,7 +84,7 @@ def rules(doc: str, kind: str) -> dict[str, Any]:
 
 
 def _closed_set(doc: str) -> tuple[str, ...]:
-    """Return the values of the one sentence that ends with all of them, in wordings of handwritten pages."""
+    """Return the values of the only sentence in `doc` that lists values; none if they may be incomplete."""
     found = _LISTED.findall(doc)
     if len(found) != 1 or re.search(r"(?i)such as|for example|e\.g\.|default", doc):
         return ()
@@ -132,7 +132,7 @@ def _api_rules(name: str) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Write the files; the exit code."""
+    """Write the files and return the exit code."""
     tokens = [line.split()[0] for line in TYPE_NAMES.read_text().splitlines() if not line.startswith("#")]
     for package in facts.PACKAGES:
         lines = set[str]()

@@ -352,7 +352,7 @@ def folder_of(path: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """List the findings; 1 when there are any."""
+    """Print the findings; return 1 if there are any."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.language", description=(__doc__ or "").split("\n")[0]
     )

@@ -118,7 +118,7 @@ CREATE_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "service_account_secret": ("client_id", "org_id", "secret_expires_after_hours"),
     "stream_connection_failover": ("connection_name", "project_id", "workspace_name"),
 }  # fmt: skip
-# Such attributes with a default: the value that an undeclared one has (`CreateOnlyBoolWithDefault`).
+# Defaults of attributes that can be set at creation only (`CreateOnlyBoolWithDefault`).
 CREATE_ONLY_INITIAL: Final[dict[str, dict[str, bool]]] = {
     "advanced_cluster": {"delete_on_create_timeout": True},
     "encryption_at_rest_private_endpoint": {"delete_on_create_timeout": True},
@@ -266,7 +266,7 @@ def _literal(text: str, kind: str) -> Any:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files; the exit code."""
+    """Write the files and return the exit code."""
     for argument in arguments:
         measured = json.loads(Path(argument).read_text())
         package = PACKAGES[next(iter(measured["resources"])).partition("_")[0]]

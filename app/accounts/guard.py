@@ -30,11 +30,11 @@ class SignInGuard:
             raise Problem(TOO_MANY_REQUESTS, "There were too many sign-ins to this account.", headers=headers)
 
     async def allows_reset(self, email_key: str) -> bool:
-        """Count a password reset; whether its mail may be sent."""
+        """Count a password reset and return whether its mail may be sent."""
         return (await self._limiter.decide(self._policies.reset(email_key))).allowed
 
     async def allows_notice(self, email_key: str) -> bool:
-        """Count a sign-up with an address; whether its mail may be sent.
+        """Count a sign-up with an address and return whether its mail may be sent.
 
         Counted separately from resets, so that sign-ups with an address cannot exhaust the resets of its
         owner.

@@ -27,15 +27,15 @@ ROWS_BOTH_WAYS: Final = (*ROWS, *(row[::-1] for row in ROWS))
 LEET: Final = str.maketrans("013457@$!", "oieastasi")
 
 _CHUNK: Final = 32  # characters that are divided together; the time grows with its square
-_MIN_RUN: Final = 3
+_MIN_RUN: Final = 3  # characters of the shortest word, repetition or keyboard row
 _MAX_WORD: Final = 20
 _YEARS: Final = range(1900, 2060)
 # Decimal logarithms of the number of guesses.
 _ROW: Final = 2.0  # start, length and direction
-_SAME: Final = 1.5
-_AGAIN: Final = 1.0
+_SAME: Final = 1.5  # one character, repeated
+_AGAIN: Final = 1.0  # an earlier part of the password
 _YEAR: Final = 2.0
-_SUBSTITUTED: Final = 0.5
+_SUBSTITUTED: Final = 0.5  # added for a word with digits or symbols in place of letters
 _DIGIT: Final = 1.0
 _LETTER: Final = math.log10(26)
 _SYMBOL: Final = math.log10(33)
@@ -43,7 +43,7 @@ _OTHER: Final = 2.0  # of other scripts
 
 
 def log_guesses(password: str, known: frozenset[str] = frozenset(), *, enough: float = math.inf) -> float:
-    """Return the decimal logarithm of the number of guesses, or a value of ``enough`` or more.
+    """Return the decimal logarithm of the number of guesses. The computation stops at ``enough`` or more.
 
     ``password`` is in lower case. ``known`` are words that an attacker tries first, such as the name of the
     account. Takes about a millisecond for 32 characters.

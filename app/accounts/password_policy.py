@@ -26,7 +26,7 @@ _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 _DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)
 _SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
-# Ten million: at the rate of one account's failed sign-ins, centuries; with leaked hashes, weeks.
+# Ten million guesses take centuries at the permitted rate of failed sign-ins, and weeks with leaked hashes.
 _MIN_LOG_GUESSES: Final = 7.0
 
 

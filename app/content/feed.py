@@ -108,7 +108,7 @@ class Feed:
 
     @asynccontextmanager
     async def _withdrawing(self, owner: str, *ids: str) -> AsyncIterator[None]:
-        """Invalidate all that was cached of published items around the write that withdraws them."""
+        """Invalidate the cached forms of published items before and after the write that withdraws them."""
         async with (
             self._cache.writing(*ids),
             self._contents.results.writing(owner),

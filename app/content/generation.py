@@ -29,13 +29,12 @@ from app.telemetry import context, metrics
 log = structlog.get_logger()
 
 _LOST_AFTER: Final = timedelta(seconds=5)
-_MIN_FRAGMENT_LENGTH: Final = (
-    24  # characters; tokens of a model are shorter, and each fragment is a message to Redis
-)
+# Characters. The tokens of a model are shorter, and each fragment is a message to Redis.
+_MIN_FRAGMENT_LENGTH: Final = 24
 
 
 class ContentGeneration:
-    """Jobs on content."""
+    """Job handlers that generate the text and the poster of content items."""
 
     def __init__(
         self,

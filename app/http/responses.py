@@ -120,15 +120,15 @@ async def write_stream(
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
         else:
-            await _send_until_gone(receive, send, stream)
+            await _send_until_disconnected(receive, send, stream)
     finally:
         await stream.chunks.aclose()
         await stream.release()
 
 
-async def _send_until_gone(receive: Receive, send: Send, stream: Stream) -> None:
+async def _send_until_disconnected(receive: Receive, send: Send, stream: Stream) -> None:
     sending = asyncio.create_task(_send_all(send, stream))
-    leaving = asyncio.create_task(_until_gone(receive))
+    leaving = asyncio.create_task(_until_disconnected(receive))
     try:
         await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -158,6 +158,6 @@ async def _send_all(send: Send, stream: Stream) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _until_gone(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import IO, Final
 
 _HEAD: Final = 64
-# Metadata before the frame header of a JPEG; a segment has at most 64 KiB. Reading this many takes about a
+# Metadata segments before the frame header of a JPEG, of at most 64 KiB each. Reading this many takes about a
 # millisecond.
 MAX_SEGMENTS: Final = 1_024
 _MAX_BOXES: Final = 64  # of an AVIF, before its metadata

@@ -14,7 +14,7 @@ from app.google_auth import AccessTokenError
 from app.monitoring.source import SourceError, TimeSeries
 
 _TIMEOUT_SECONDS: Final = 30.0
-# Of a whole response; the timeout of the client is that of each read.
+# Maximum duration of a whole response; the client's timeout applies to each read.
 _RESPONSE_SECONDS: Final = 60.0
 # The largest queries of this platform have 4 MB: 15 limits over seven days in steps of a minute.
 MAX_RESPONSE_BYTES: Final = 16 * 1024 * 1024

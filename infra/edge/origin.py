@@ -11,7 +11,7 @@ from infra.component import Component, Environment
 from infra.edge.address_ranges import CLOUDFLARE
 
 MAX_BODY_BYTES = 26 * 1024 * 1024
-CLIENT_REQUESTS = 6_000  # a minute; the service allows 1,200 per address
+CLIENT_REQUESTS = 6_000  # per minute and address; the service allows 1,200
 RANGES = 10  # maximum number of address ranges in one rule of Cloud Armor
 
 

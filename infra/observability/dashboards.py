@@ -25,7 +25,7 @@ class DashboardsArgs:
 
 
 class Dashboards(Component):
-    """System, application and business, as MON1 to MON3 require."""
+    """The dashboards of system, application and business metrics, as MON1 to MON3 require."""
 
     def __init__(self, name: str, args: DashboardsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("kingdom:observability:Dashboards", name, opts)

@@ -37,7 +37,7 @@ from infra.settings.service import (
 
 
 class Settings(Section):
-    """One stack file."""
+    """The settings of one stack file, by section."""
 
     google: Annotated[Google, Field(alias="gcp:")]
     environment: EnvironmentSettings

@@ -289,7 +289,7 @@ class EdgeSettings(Section):
     ]
 
     @model_validator(mode="after")
-    def _main_origin_keeps_a_share(self) -> Self:
+    def _main_origin_has_a_share(self) -> Self:
         given = sum(standby.weight_percent for standby in self.standby.values())
         if given > 90:
             raise ValueError(f"standby origins take {given} % together: leave the main one at least 10 %")

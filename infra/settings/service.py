@@ -37,12 +37,12 @@ class ImageSettings(Section):
     def reference(self) -> str:
         """Reference of the image by digest, so that the tested image runs.
 
-        If the deployed image is kept, this reference is used by new deployments only.
+        If the deployed image is retained, this reference is used by new deployments only.
         """
-        return f"{self.repository}@{NO_IMAGE if self.keeps_deployed else self.digest}"
+        return f"{self.repository}@{NO_IMAGE if self.retains_deployed else self.digest}"
 
     @property
-    def keeps_deployed(self) -> bool:
+    def retains_deployed(self) -> bool:
         """Whether an update leaves the deployed image unchanged; the state is then the digest's source."""
         return self.digest == "deployed"
 

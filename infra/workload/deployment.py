@@ -87,7 +87,7 @@ class RoleWorkload(Component):
             opts=self.child(
                 depends_on=[account, secrets, *args.configuration.ready, *args.after],
                 # A manual update must not replace the image that the workflow deployed.
-                ignore_changes=[IMAGE_PATH] if args.settings.image.keeps_deployed else [],
+                ignore_changes=[IMAGE_PATH] if args.settings.image.retains_deployed else [],
             ),
         )
         self.role = role

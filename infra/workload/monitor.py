@@ -85,7 +85,7 @@ class Monitor(Component):
             opts=self.child(
                 depends_on=[account, signals, *args.reports.ready, *args.after],
                 # As for the Deployments: a manual update must not replace the image that runs.
-                ignore_changes=[IMAGE_PATH] if args.workload.image.keeps_deployed else [],
+                ignore_changes=[IMAGE_PATH] if args.workload.image.retains_deployed else [],
             ),
         )
         self.register_outputs({})

@@ -37,7 +37,7 @@ def to_text(groups: Sequence[Group]) -> str:
 
 
 def failures(groups: Sequence[Group]) -> list[Change]:
-    """The regressions that fail the history."""
+    """Return the regressions for which `kingdom load history` fails."""
     return [change for group in groups for change in group.changes() if change.failed]
 
 

@@ -220,7 +220,7 @@ def _plain_once(props: Any) -> Any:
 _INPUTS: dict[str, Any] = {}
 # The merged properties of a resource, valid while its declaration and its state are the same objects.
 _MERGED: dict[str, tuple[Any, Any, Any]] = {}
-# The resources for stack rules, where the server read them once for all rules.
+# The resources of the stack, if the server has decoded them once for all stack rules.
 _AT_HAND: ContextVar[list[Resource] | None] = ContextVar("at_hand", default=None)
 
 

@@ -354,7 +354,9 @@ def _unnamed_ports(container: Node) -> Iterator[Finding]:
                 continue
             declared = [item["name"] for item in container["ports"].items()]
             if all_known(declared) and name not in [item.raw for item in declared]:
-                yield port.finding(f"{title(container)} has no port of the name {name!r}, so it always fails")
+                yield port.finding(
+                    f"{title(container)} has no port named {name!r}, so the check always fails"
+                )
 
 
 def _patience(probe: Node) -> float:

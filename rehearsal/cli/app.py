@@ -133,7 +133,7 @@ def _fail(error: KingdomError, arguments: list[str]) -> None:
 def _of_the_machine(error: OSError) -> KingdomError:
     """Convert an unexpected file error, such as that of a full disk."""
     where = f"{error.filename}: " if error.filename else ""
-    log = crash_log.keep(error, Path.cwd() / STATE_FOLDER)
+    log = crash_log.record(error, Path.cwd() / STATE_FOLDER)
     return KingdomError(
         f"{where}{error.strerror or error}",
         remedy="Free disk space, or make the file writable." + (f" Details are in {log}." if log else ""),

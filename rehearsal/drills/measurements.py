@@ -16,7 +16,8 @@ TARGETS = {50: 0.2, 95: 0.5, 99: 1.0}
 ERROR_SHARE = 0.01
 # A window with fewer requests is inconclusive.
 _MIN_REQUESTS = 20
-_UNANSWERED = {"list", "list-orders", "list-events"}  # derived from other operations
+# Functions of the history that are not requests: their results are derived from other operations.
+_DERIVED = {"list", "list-orders", "list-events"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def measure(history: History, fault: float, ended: float, detected: float | None
 
     `fault` is the start of the fault and `ended` the end of the load.
     """
-    requests = sorted((o for o in history if o.function not in _UNANSWERED), key=lambda o: o.completed)
+    requests = sorted((o for o in history if o.function not in _DERIVED), key=lambda o: o.completed)
     before = [o for o in requests if fault - WINDOW_SECONDS <= o.completed < fault]
     recovered = None
     start = fault

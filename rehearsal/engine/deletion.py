@@ -136,7 +136,7 @@ class Deletion:
             while True:
                 for item in order.ready(idle=not running):
                     if fatal or self._deployment.cancelled.is_set():
-                        order.keep(item)
+                        order.retain(item)
                     else:
                         running[pool.submit(self._one, item, together)] = item
                 if not running:
@@ -147,7 +147,7 @@ class Deletion:
                     if error is None:
                         order.deleted(item)
                         continue
-                    order.keep(item)
+                    order.retain(item)
                     if not isinstance(error, (StepFailedError, ProviderError)):
                         if not isinstance(error, KingdomError):
                             raise error
@@ -218,7 +218,7 @@ class _DeletionOrder:
             if not self._holders[target.key] and target.key in self._waiting:
                 self._ready.append(target)
 
-    def keep(self, item: ResourceState) -> None:
+    def retain(self, item: ResourceState) -> None:
         """Leave out everything that `item`, which is not deleted, depends on."""
         pending = [item]
         while pending:

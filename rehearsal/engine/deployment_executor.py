@@ -104,7 +104,7 @@ class DeploymentExecutor:
         record = deployment.snapshot.put(replace(record, outputs=with_secrets_of(outputs, record.inputs)))
         deployment.executor.component_finished(record)
 
-    def keep_former_outputs(self) -> None:
+    def retain_former_outputs(self) -> None:
         """Record former stack outputs again that were not registered before a failure of the deployment.
 
         They may not have been removed from the program (``executeRegisterResourceOutputs`` in

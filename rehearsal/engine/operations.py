@@ -198,7 +198,7 @@ class Operation:
         except KingdomError as error:
             if monitor.fatal is not None:
                 raise monitor.fatal from None
-            executor.keep_former_outputs()
+            executor.retain_former_outputs()
             # An earlier failure may be the cause of the program's: report both.
             failures = [
                 _described(item)
@@ -210,7 +210,7 @@ class Operation:
         if monitor.fatal is not None:
             raise monitor.fatal
         if deployment.failed:
-            executor.keep_former_outputs()
+            executor.retain_former_outputs()
         return self._result(deployment)
 
     def _require_known(self, snapshot: Snapshot, *patterns: Patterns) -> None:

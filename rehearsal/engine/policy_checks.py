@@ -80,7 +80,7 @@ class PolicyChecks:
             _violation(item, resource.source_position, resource.urn)
             for item in self._pack.analyze(_request(resource, provider))
         ]
-        return self._keep(found)
+        return self._recorded(found)
 
     def stack(self, resources: Iterable[ResourceState]) -> list[Violation]:
         """Evaluate stack policies on the outputs of `resources` and return the findings."""
@@ -108,11 +108,11 @@ class PolicyChecks:
             ]
         )
         sources = {resource.urn: resource.source_position for resource in resources}
-        return self._keep(
+        return self._recorded(
             [_violation(item, sources.get(item.urn, "")) for item in self._pack.analyze_stack(request)]
         )
 
-    def _keep(self, found: list[Violation]) -> list[Violation]:
+    def _recorded(self, found: list[Violation]) -> list[Violation]:
         with self._lock:
             self._violations.extend(found)
         return found

@@ -207,7 +207,10 @@ class StepExecutor:
         self._after("AfterDelete", old=resource)
 
     def request_deletion(self, provider: Provider, resource: ResourceState) -> None:
-        """Call Delete and leave the records. Without an id, remove what a creation may have created."""
+        """Call Delete without a change of the records.
+
+        Without an id, the provider removes what an interrupted creation may have created.
+        """
         request = provider_pb2.DeleteRequest(
             id=resource.id,
             urn=resource.urn,

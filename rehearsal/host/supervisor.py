@@ -93,7 +93,7 @@ class Supervisor:
         self._home.socket.unlink(missing_ok=True)
         server = await rpc.serve(self._home.socket, self._handle)
         _report({"ready": True, "pid": os.getpid()})
-        tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._keep_house())]
+        tasks = [asyncio.create_task(self._reconcile()), asyncio.create_task(self._maintain())]
         tasks += [asyncio.create_task(self._measure()), asyncio.create_task(self._workloads.autoscale())]
         await self._ended.wait()
         for task in tasks:
@@ -155,7 +155,7 @@ class Supervisor:
                 await asyncio.to_thread(process.sample)
             await asyncio.sleep(RESOLUTION_SECONDS)
 
-    async def _keep_house(self) -> None:
+    async def _maintain(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_SECONDS)
             for path in self._home.logs.glob("*.log"):

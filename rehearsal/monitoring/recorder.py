@@ -33,9 +33,9 @@ _PRUNE_SECONDS: Final = 600.0
 _TRIM_SECONDS: Final = 60.0
 _TIMEOUT_SECONDS: Final = 2.0
 _MIN_TIMEOUT_SECONDS: Final = 0.1
-# Of the interval between scrapes, for all targets together.
+# Maximum share of the interval between scrapes that a scrape of all targets takes.
 _SCRAPE_SHARE: Final = 0.6
-# A pod has 0.2 MB; all of it is in memory several times while it is parsed.
+# The response of a pod has 0.2 MB, of which memory holds several copies while it is parsed.
 _MAX_EXPOSITION_BYTES: Final = 4 * 1024 * 1024
 # A clock that moves forward by more may be wrong.
 _LEAP_SECONDS: Final = 86_400.0
@@ -102,8 +102,8 @@ class Recorder:
     def step(self) -> float:
         """Scrape, evaluate and store once. Returns the time of the scrape.
 
-        What cannot be stored, as on a full disk, is a problem: signals are still evaluated over the samples
-        in memory, and alerts continue.
+        Samples that cannot be stored, as on a full disk, are reported as a problem. Signals are still
+        evaluated over the samples in memory, and alerts continue.
         """
         at, jump = self._clock.now()
         found: dict[str, str] = {}

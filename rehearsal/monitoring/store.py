@@ -19,8 +19,8 @@ from rehearsal.monitoring.promql.evaluator import LOOKBACK_SECONDS, MAX_POINTS, 
 from rehearsal.monitoring.promql.parser import Selector
 
 RECORDING_FILE: Final = "recording.duckdb"
-# Samples are for the evaluation after a restart and for queries that are not declared: as long as the longest
-# range of a signal and the lookback.
+# Retention of samples: the longest range of a signal, and the lookback. They are read by the evaluation after
+# a restart and by queries that are not declared.
 SAMPLE_SECONDS: Final = 3600.0 + LOOKBACK_SECONDS
 RESULT_SECONDS: Final = 30 * 86_400.0
 _MAX_UNWRITTEN: Final = 1000

@@ -328,14 +328,14 @@ class PolicyPack:
                     f"the policy pack {self.path} ended while it evaluated {about}: {self._cause()}"
                 ) from None
             details = str(error.details()).removeprefix("Exception calling application: ")
-            where = self._errors.place(self.path, details)
+            where = self._errors.position(self.path, details)
             raise PolicyPackError(
                 f"the policy pack {self.path} failed while it evaluated {about}{where}: {details}",
                 remedy="A policy must not raise: fix it, or disable it in the policy configuration.",
             ) from None
 
     def _cause(self) -> str:
-        where = self._errors.place(self.path, "")
+        where = self._errors.position(self.path, "")
         return (self._errors.last_error() or "no reason was printed") + where
 
     def _reported(self) -> str:

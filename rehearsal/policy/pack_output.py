@@ -74,7 +74,7 @@ class Tail:
         errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
         return "\n".join(lines[errors[-1] :]).removeprefix("error: ") if errors else "".join(lines[-1:])
 
-    def place(self, pack: Path, error: str) -> str:
+    def position(self, pack: Path, error: str) -> str:
         """Return `` at FILE:LINE`` of the innermost frame in the pack.
 
         Waits until the traceback of `error` has arrived.

@@ -419,7 +419,10 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def always_present(self, token: str) -> Collection[str]:
-        """Return outputs that every existing resource has as an object, which is empty if it is unknown."""
+        """Return the outputs of a type that are objects in every existing resource.
+
+        `Read` returns an empty object for one whose value is not known.
+        """
         return ()
 
     def imported(self, token: str, id_: str, state: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Endpoints:
 
     @property
     def line(self) -> str:
-        """``PULUMI_DEBUG_PROVIDERS=gcp:4001,…``: put it before a command, or after `export`."""
+        """Return the assignment ``PULUMI_DEBUG_PROVIDERS=gcp:4001,…`` for a shell."""
         return f"{VARIABLE}={self.value}"
 
     def as_json(self) -> str:

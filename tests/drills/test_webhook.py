@@ -32,7 +32,7 @@ CLIENTS = 3
 PAUSE_SECONDS = 0.2
 # The deadline of a request is 10 seconds; after some, the circuit breaker of the route refuses at once.
 MAX_SECONDS = 15.0
-# 10 to 40 s on a quiet machine.
+# A notice arrives after 10 to 40 s on a machine without other load.
 NOTICE_SECONDS = 180.0
 
 

@@ -17,7 +17,7 @@ def raised(text: str) -> Exception:
 def test_tracebacks_are_appended(tmp_path: Path) -> None:
     folder = tmp_path / "a/b"
     log = folder / "errors.log"
-    assert [crash_log.keep(raised(text), folder) for text in ("first", "second")] == [log, log]
+    assert [crash_log.record(raised(text), folder) for text in ("first", "second")] == [log, log]
     content = log.read_text()
     assert content.count("Traceback") == 2
     assert content.index("first") < content.index("second")

@@ -152,7 +152,7 @@ def test_file_has_a_header_and_a_line_for_each_type(
     assert main([str(measured)]) == 0
     header, cluster, z = (tmp_path / "gcp.jsonl").read_text().splitlines()
     assert json.loads(header)["source"] == "terraform-provider-google 1.2.3"
-    # With a rule that the measurement does not find.
+    # The maximum length is an added rule, which the measurement does not find.
     assert cluster == 'google_container_cluster {"name":{"max_length":40,"type":"string"}}'
     assert z == 'google_z {"a":{"type":"string"}}'
     assert capsys.readouterr().out.splitlines() == [

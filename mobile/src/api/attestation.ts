@@ -7,7 +7,7 @@ export interface Attestation {
   seconds: number;
 }
 
-/** The SDK caches and renews the token itself; five minutes keep a request from calling into it. */
+/** The SDK renews its token itself. For five minutes, requests use the token without a call of the SDK. */
 const SECONDS = 300;
 
 let appCheck: Promise<() => Promise<string>> | null = null;

@@ -3,8 +3,7 @@
  *
  * A write leaves the outbox after the service has responded. The response can be lost; the write is then
  * sent again under the same key, and the service executes it once. A write that the service refuses leaves
- * the
- * outbox too, and its `settled` listeners undo what the app showed in advance.
+ * the outbox too, and its `settled` listeners undo what the app showed in advance.
  */
 import AsyncStorage from '@react-native-async-storage/async-storage';
 import { randomUUID } from 'expo-crypto';

@@ -70,7 +70,7 @@ _FILE: Final = re.compile(
 def chart_credentials(item: Object) -> Iterator[tuple[Node, str]]:
     """Yield the credentials in the values that `item` passes to a chart: a node in `item`, and a name.
 
-    The node of a credential in a text is that of the text. An object that is not of such a kind has none.
+    The node of a credential in a text is that of the text. Objects of other kinds yield nothing.
     """
     for path in _VALUES.get((item.group, item.kind), ()):
         for values in _at(item.node, path):
@@ -149,7 +149,7 @@ def _walk(values: Node) -> Iterator[tuple[Node, str]]:
 
 
 def _set(name: str, value: Node) -> str:
-    """Return the name of the credential that `value` of the name `name` is or contains; "" for none."""
+    """Return the name of a credential in `value`, which is set under `name`; "" if it contains none."""
     if isinstance(value.raw, bool) or not isinstance(value.raw, (str, int, float)):
         return ""
     text = str(value.raw)

@@ -255,7 +255,7 @@ class _ExitError(BaseException):
 def _exit_as_error(exited: list[_ExitError], monitor: MonitorActivity) -> Iterator[None]:
     """Let `os._exit` raise in this process, but not in forked children, and add the error to `exited`.
 
-    From then on `monitor` refuses calls: resources that the SDK has not registered yet stay so.
+    From then on `monitor` refuses calls, so the SDK registers no more resources.
     """
     process, thread, leave = os.getpid(), threading.get_ident(), os._exit
 
@@ -318,7 +318,7 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
     if isinstance(error, pulumi.RunError) and not isinstance(error, ConfigMissingError | ConfigTypeError):
         text = str(error)  # the program's own message
         return SettingsError(text) if WRONG_SETTINGS.search(text) else ProgramError(text)
-    where = _place(error, main, root)
+    where = _position(error, main, root)
     match error:
         case ConfigMissingError():
             return SettingsError(
@@ -348,7 +348,7 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
     )
 
 
-def _place(error: BaseException, main: Path, root: Path) -> str:
+def _position(error: BaseException, main: Path, root: Path) -> str:
     """Return ``file:line`` of the innermost frame of the program, or else the program's folder."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_relative(error.filename, root)}:{error.lineno}"

@@ -52,7 +52,7 @@ class GuardedProvider:
                 text = (
                     f"internal error in the rehearsal's {self._package} provider, {method} {about}".rstrip()
                 )
-                log = crash_log.keep(error, self._folder) if self._folder else None
+                log = crash_log.record(error, self._folder) if self._folder else None
                 where = f" (details in {log})" if log else ""
                 raise ProviderError(
                     grpc.StatusCode.INTERNAL, f"{text}: {type(error).__name__}: {error}{where}"

@@ -307,8 +307,7 @@ class Workloads:
             )
         return notes
 
-    # -- shutdown
-    # ----------------------------------------------------------------------------------------------
+    # -- shutdown ----------------------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Stop the processes of all pods; the pods remain stored and are started again on the next start."""

@@ -147,8 +147,7 @@ class Pod:
     def _process(self, container: dict[str, Any]) -> str:
         return f"pod/{self.record.namespace}/{self.record.name}/{container['name']}"
 
-    # -- lifecycle
-    # ---------------------------------------------------------------------------------------------
+    # -- lifecycle ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
         self._save()
@@ -377,8 +376,7 @@ class Pod:
         self._save()
         self._changed()
 
-    # -- termination
-    # ----------------------------------------------------------------------------------------------
+    # -- termination -------------------------------------------------------------------------------------
 
     async def _hook(self, item: dict[str, Any], name: str) -> None:
         action = ((item.get("lifecycle") or {}).get(name)) or {}

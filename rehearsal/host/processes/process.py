@@ -104,12 +104,11 @@ class Process:
         self._backoff = Backoff()
         self._stop = asyncio.Event()
         self._child: subprocess.Popen[bytes] | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervision: asyncio.Task[None] | None = None
         self._meter = Meter()
         self._ended: asyncio.Event | None = None
 
-    # -- lifecycle
-    # ---------------------------------------------------------------------------------------------
+    # -- lifecycle ---------------------------------------------------------------------------------------
 
     def start(self, leaders: Mapping[str, int]) -> None:
         """Adopt the child of an earlier supervisor if it is running with the same identity.
@@ -123,7 +122,7 @@ class Process:
             instance = str(record.get("instance", ""))
             if instance in leaders and record.get("digest") == self.spec.digest:
                 pid, self.instance, self.adopted = leaders[instance], instance, True
-                self.pid = pid  # known to a `stop` before the keeper has begun
+                self.pid = pid  # known to a `stop` before the supervision has begun
                 self.started = float(record.get("started") or time.time())
             elif instance:
                 orphans.end(self._home.root, only=instance)
@@ -131,27 +130,29 @@ class Process:
                     self.message = _ended(None)
                     self.state = State.FAILED
                     return
-        self._keeper = asyncio.create_task(self._keep(pid), name=f"keep {self.spec.name}")
+        self._supervision = asyncio.create_task(self._supervise(pid), name=f"supervise {self.spec.name}")
 
     async def stop(self, *, grace: float | None = None) -> None:
         """Send SIGTERM, after the grace period SIGKILL; then kill remaining descendants."""
         self._stop.set()
-        keeper = self._keeper
-        if self.pid is not None and keeper is not None:
+        supervision = self._supervision
+        if self.pid is not None and supervision is not None:
             self.state, self.ready = State.STOPPING, False
             with suppress(OSError):
                 os.kill(self.pid, signal.SIGTERM)
-            _, pending = await asyncio.wait([keeper], timeout=self.spec.grace if grace is None else grace)
+            _, pending = await asyncio.wait(
+                [supervision], timeout=self.spec.grace if grace is None else grace
+            )
             if pending:
                 _kill_group(self.pid)
-        if keeper is not None:
-            await keeper
+        if supervision is not None:
+            await supervision
         self._record.unlink(missing_ok=True)
 
     async def ended(self) -> None:
         """Wait until the process has exited and will not be restarted."""
-        if self._keeper is not None:
-            await asyncio.wait([self._keeper])
+        if self._supervision is not None:
+            await asyncio.wait([self._supervision])
 
     async def turned(self, pid: int | None) -> None:
         """Wait until the child with this pid has ended."""
@@ -173,7 +174,7 @@ class Process:
         if self.pid == pid:
             _kill_group(pid)
 
-    async def _keep(self, pid: int | None) -> None:
+    async def _supervise(self, pid: int | None) -> None:
         while pid is not None or not self._stop.is_set():
             if pid is None:
                 pid = self._spawn()
@@ -208,7 +209,7 @@ class Process:
         """Wait until the child exits; meanwhile call `check` until it returns True."""
         checking = asyncio.create_task(self._until_ready(pid)) if self._check else None
         try:
-            await _gone(pid)
+            await _exited(pid)
         finally:
             if checking:
                 checking.cancel()
@@ -349,7 +350,7 @@ def _kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-async def _gone(pid: int) -> None:
+async def _exited(pid: int) -> None:
     """Wait until the process `pid` has exited, child or not."""
     if not hasattr(os, "pidfd_open"):
         while psutil.pid_exists(pid):  # noqa: ASYNC110 (another process sets no event)

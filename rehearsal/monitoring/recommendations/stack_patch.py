@@ -67,7 +67,7 @@ def read_text(path: Path) -> str:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace the text of a stack file; it retains its mode. Raises InputError, and then it is as before."""
+    """Replace the text of a stack file, which retains its mode. On InputError, the file is unchanged."""
     target = path.resolve()  # of a symbolic link, the target is replaced
     try:
         write_atomic(target, text.encode(), mode=target.stat().st_mode & 0o777)

@@ -45,7 +45,7 @@ _FILTERS: Final[Mapping[str, str]] = {
 
 
 def gateway_api_problems(kind: str, inputs: Mapping[str, Any]) -> Found:
-    """Yield problems of an object of the Gateway API; kinds other than the two have none."""
+    """Yield problems of a Gateway or an HTTPRoute; nothing for objects of other kinds."""
     spec = mapping(inputs.get("spec"))
     if kind == "Gateway":
         yield from _gateway(spec)
@@ -90,10 +90,10 @@ def _listener(listener: Mapping[str, Any], path: Path) -> Found:
     yield from one_of(held, at, "mode", ("Passthrough", "Terminate"))
     mode = opened(held.get("mode", "Terminate"))
     if protocol == "HTTPS" and mode == "Passthrough":
-        yield problem((*at, "mode"), "is Terminate for the protocol HTTPS")
+        yield problem((*at, "mode"), "must be Terminate for the protocol HTTPS")
     certificates, options = opened(held.get("certificateRefs")), opened(held.get("options"))
     if held and mode == "Terminate" and not (UNKNOWN in (certificates, options) or certificates or options):
-        yield problem((*at, "certificateRefs"), "or options is required where mode is Terminate")
+        yield problem((*at, "certificateRefs"), "must be set where mode is Terminate, unless options are")
     namespaces = mapping(mapping(listener.get("allowedRoutes")).get("namespaces"))
     below = (*path, "allowedRoutes", "namespaces")
     yield from one_of(namespaces, below, "from", ("All", "None", "Same", "Selector"))

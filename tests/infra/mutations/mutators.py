@@ -15,18 +15,18 @@ from rehearsal.pulumi.properties import unwrap
 from tests.infra.audits.paths import ABSENT
 from tests.infra.mutations.killers import Changes
 from tests.infra.mutations.source import Setting
-from tests.infra.mutations.trace import MARK, Landed, Steps, leaves_of
+from tests.infra.mutations.trace import MARK, SettingPositions, Steps, leaves_of
 from tests.infra.rehearsal import name_of
 
 EVERYBODY = "0.0.0.0/0"
 
 
 def ways(
-    setting: Setting, landed: Landed, resources: Sequence[ResourceState]
+    setting: Setting, positions: SettingPositions, resources: Sequence[ResourceState]
 ) -> Iterator[tuple[str, Changes]]:
     """Yield (name, changes) for each way to disable the setting: as a whole, and each boolean in it alone."""
     by_urn = {item.urn: item for item in resources}
-    made = sorted(urn for urn in by_urn if any(_stands_for(planned, urn) for planned in landed.made))
+    made = sorted(urn for urn in by_urn if any(_stands_for(planned, urn) for planned in positions.declared))
     if setting.option:
         for urn in made:
             item = by_urn[urn]
@@ -35,7 +35,7 @@ def ways(
                 {urn: dataclasses.replace(item, protect=False, ignore_changes=())},
             )
         return
-    places = _real(landed, resources)
+    places = _real(positions, resources)
     if not places:
         for urn in made:
             yield from _undone(by_urn[urn])
@@ -59,10 +59,10 @@ def _undone(item: ResourceState) -> Iterator[tuple[str, Changes]]:
         yield f"{name_of(item.urn)} with {key} {wide}", {item.urn: wider}
 
 
-def _real(landed: Landed, resources: Sequence[ResourceState]) -> dict[str, list[Steps]]:
+def _real(positions: SettingPositions, resources: Sequence[ResourceState]) -> dict[str, list[Steps]]:
     """Return the positions in the real resources; a mark in a name or key of the plan matches any text."""
     found: dict[str, list[Steps]] = defaultdict(list)
-    for urn, steps in sorted(landed.places, key=str):
+    for urn, steps in sorted(positions.paths, key=str):
         for item in resources:
             if _stands_for(urn, item.urn):
                 found[item.urn] += [

@@ -12,7 +12,7 @@ import yaml
 from tests.infra.mutations.killers import Evaluator
 from tests.infra.mutations.mutators import ways
 from tests.infra.mutations.source import Setting, commented
-from tests.infra.mutations.trace import Landed, landings
+from tests.infra.mutations.trace import SettingPositions, positions_of
 from tests.infra.rehearsal import ROOT, Declared, rehearse
 
 FILE: Final = Path(__file__).with_suffix(".yaml")
@@ -55,10 +55,10 @@ def explained() -> dict[str, str]:
 
 
 @cache
-def landed() -> tuple[Landed, ...]:
-    """Return the places of each of :func:`settings` in the plan."""
+def positions() -> tuple[SettingPositions, ...]:
+    """Return the positions of each of :func:`settings` in the plan."""
     with TemporaryDirectory() as folder:
-        return tuple(landings(settings(), Path(folder)))
+        return tuple(positions_of(settings(), Path(folder)))
 
 
 def table(declared: Declared) -> Table:
@@ -69,7 +69,7 @@ def table(declared: Declared) -> Table:
             way: sorted(evaluator.detections(changes))
             for way, changes in ways(setting, place, declared.result.snapshot.resources)
         }
-        for setting, place in zip(settings(), landed(), strict=True)
+        for setting, place in zip(settings(), positions(), strict=True)
     }
 
 

@@ -33,29 +33,29 @@ Steps = tuple[str | int, ...]
 
 
 @dataclass
-class Landed:
-    """Places of a setting in inputs by URN, and the URNs of the resources that its statement declares."""
+class SettingPositions:
+    """Paths of a setting in inputs with their URNs, and URNs of the resources that its statement declares."""
 
-    places: set[tuple[str, Steps]] = field(default_factory=set)
-    made: set[str] = field(default_factory=set)
+    paths: set[tuple[str, Steps]] = field(default_factory=set)
+    declared: set[str] = field(default_factory=set)
 
 
-def landings(settings: Sequence[Setting], folder: Path) -> list[Landed]:
+def positions_of(settings: Sequence[Setting], folder: Path) -> list[SettingPositions]:
     """Return the positions of each setting in the plan of prod, in the order of `settings`."""
     planned = _planned(settings, folder)
-    found = [Landed() for _ in settings]
+    found = [SettingPositions() for _ in settings]
     for item in planned:
         for place, leaf in leaves_of(unwrap(item.inputs)):
             for number in MARK.findall(str(leaf)):
-                found[int(number)].places.add((item.urn, place))
+                found[int(number)].paths.add((item.urn, place))
             for step in place:
                 for number in MARK.findall(str(step)):
-                    found[int(number)].places.add((item.urn, place))
+                    found[int(number)].paths.add((item.urn, place))
         file, _, line = item.source_position.partition(":")
-        for setting, landed in zip(settings, found, strict=True):
+        for setting, positions in zip(settings, found, strict=True):
             first, last = setting.statement
             if file == f"infra/{setting.module}" and first <= int(line) <= last:
-                landed.made.add(item.urn)
+                positions.declared.add(item.urn)
     return found
 
 

@@ -84,13 +84,13 @@ def image(digest: str) -> ImageSettings:
 def test_an_image_is_named_by_its_digest() -> None:
     digest = f"sha256:{'a' * 64}"
     assert image(digest).reference == f"{REPOSITORY}@{digest}"
-    assert not image(digest).keeps_deployed
+    assert not image(digest).retains_deployed
     assert image(digest).registry == "europe-west1-docker.pkg.dev/kingdom-prod/kingdom"
 
 
 def test_before_the_first_release_the_image_is_one_that_no_registry_has() -> None:
     deployed = image("deployed")
-    assert deployed.keeps_deployed
+    assert deployed.retains_deployed
     assert deployed.reference == f"{REPOSITORY}@sha256:{'0' * 64}"
 
 

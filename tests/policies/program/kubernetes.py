@@ -1,4 +1,4 @@
-"""Rows about what runs on the cluster."""
+"""Violations planted in objects of the cluster."""
 
 from __future__ import annotations
 

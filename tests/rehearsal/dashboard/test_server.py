@@ -263,7 +263,7 @@ def opened(
 
 def show(page: Any, tab: str, shown: str = "") -> None:
     """Open a tab and wait until its content is there."""
-    # Content of the tab before this one is removed, so that it is not taken for that of this one.
+    # Remove the content of the previous tab, for which the wait would end at once.
     page.evaluate("document.getElementById('body').replaceChildren()")
     page.evaluate(f"location.hash = '#{tab}'")
     page.evaluate("navigate()")

@@ -54,7 +54,7 @@ def test_dependencies_of_a_resource_that_is_not_deleted_are_retained() -> None:
     items = [_state("a"), _state("b", "a"), _state("c", "b"), _state("other")]
     order = _DeletionOrder(items)
     assert _names(order.ready(idle=True)) == ["c", "other"]
-    order.keep(items[2])
+    order.retain(items[2])
     order.deleted(items[3])
     assert order.ready(idle=True) == []
 

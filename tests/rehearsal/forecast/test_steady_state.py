@@ -25,7 +25,7 @@ REQUESTS = {
 @pytest.mark.parametrize("users", [2_000, 20_000, 60_000])
 def test_the_replicas_are_those_of_a_simulation(users: int, idle: float) -> None:
     rate = users / 10
-    # Of three pods each.
+    # The CPU of three pods that serve no requests, for each workload.
     measured = replace(calibration(), idle={"api": 3 * idle, "worker": 3 * idle})
     found = steady_state(platform(), measured, rate)
     curve = RateCurve(((0.0, float(users)), (900.0, float(users))))

@@ -230,7 +230,7 @@ def test_every_signal_has_the_value_that_prometheus_computes(tmp_path: Path) -> 
     )  # fmt: skip
     with prometheus(tmp_path) as url, closing(PrometheusSource(url)) as source:
         for name, signal in made_up.signals.local().items():
-            # Later than the first hour's quarter, so that rates have their whole window.
+            # From the 25th sample on, when the windows of all rates are complete.
             theirs = by_labels(source.query_range(signal.query, times[25], times[-1], 15.013))
             ours = by_labels(recorder.query_range(signal.query, times[25], times[-1], 15.013))
             assert ours.keys() == theirs.keys(), name

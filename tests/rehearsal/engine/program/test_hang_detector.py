@@ -1,4 +1,4 @@
-"""Which files belong to the program."""
+"""The hang detector: files that belong to the program, and files of libraries."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ START = dt.datetime(2026, 2, 26, 10, 17, tzinfo=dt.UTC)
         # Either of two restricted day fields; the star with a step is a restriction.
         ("0 0 1 * mon", "2026-03-01 00:00"),
         ("0 0 */10 * fri", "2026-02-27 00:00"),
-        # With a plain star in one of them, both.
+        # With a plain star in one of the day fields, both must match.
         ("0 0 * * mon", "2026-03-02 00:00"),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 from rehearsal.host.processes.orphans import INSTANCE_MARK, ROOT_MARK, end, leaders, marked
 from tests.support.projects import wait_for
 
-# With a child of its own, which has the same environment; prints the PID of it when it runs.
+# A process that starts a child with the same environment and prints its PID.
 PARENT = """
 import signal, subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "print(0, flush=True); import signal; signal.pause()"],

@@ -313,7 +313,7 @@ def test_a_service_account_is_named_as_the_bridge_names_it(gcp: Calls) -> None:
             "gcp:compute/uRLMap:URLMap",
             {"defaultService": "s", "defaultRouteAction": {"imageOptimizationPolicy": {}}},
         ),
-        # Of another name in Terraform.
+        # A property with another name in Terraform.
         ("gcp:bigquery/datasetAccess:DatasetAccess", {"datasetId": "d", "authorizedDataset": UNKNOWN}),
         # Groups that the provider declares without members.
         (
