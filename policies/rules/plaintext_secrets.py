@@ -237,13 +237,7 @@ _MIN_SECRET: Final = 12
 def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
     for pod in pod_templates(resource):
         for container in pod.containers():
-            for variable in container["env"].items():
-                name = variable["name"].text()
-                value = variable["value"]
-                if _sets(name, value):
-                    yield value.finding(f"{title(container)} has {name} in plain text")
-                elif value.present:
-                    yield from _secret_options(container, name, value)
+            yield from _secret_variables(container)
             yield from _secret_arguments(container)
     for item in objects_of(resource):
         if item.group == "kustomize.config.k8s.io":
@@ -255,24 +249,40 @@ def no_secret_variables(resource: Resource, _: Settings) -> Iterator[Finding]:
                 if (text := _decoded(value.text())) and (sets_secret(key, text) or recognized(text)):
                     yield value.finding("the ConfigMap contains a credential")
             for key, value in item.node["data"].entries():
-                if key == DOCUMENTATION:
-                    continue
-                if sets_password(value.text()):
-                    yield value.finding("the ConfigMap sets a password of a database in plain text")
-                if _is_script(key, value.text()):
-                    yield from _script_secrets(value)
-                if found := credential_file(key, value.text()):
-                    yield value.finding(f"the ConfigMap contains {found} in plain text")
-                elif "\n" in value.text().strip() or key.lower().endswith(".json"):
-                    yield from secret_lines(key, value)
-                elif is_structured(value.text()):
-                    for name in settings_in(value.text()):
-                        yield value.finding(f"the ConfigMap contains a credential: {name}")
-                elif _sets(key, value):
-                    yield value.finding("the ConfigMap contains a credential")
-                elif not recognized(value.text()):
-                    for name in sorted(assigned(value.text())):
-                        yield value.finding(f"the ConfigMap contains a credential: {name}")
+                if key != DOCUMENTATION:
+                    yield from _entry_secrets(key, value)
+
+
+def _secret_variables(container: Node) -> Iterator[Finding]:
+    """Yield the environment variables of a container that hold a credential."""
+    for variable in container["env"].items():
+        name = variable["name"].text()
+        value = variable["value"]
+        if _sets(name, value):
+            yield value.finding(f"{title(container)} has {name} in plain text")
+        elif value.present:
+            yield from _secret_options(container, name, value)
+
+
+def _entry_secrets(key: str, value: Node) -> Iterator[Finding]:
+    """Yield the credentials in one entry of a ConfigMap: a value, a file or a script."""
+    text = value.text()
+    if sets_password(text):
+        yield value.finding("the ConfigMap sets a password of a database in plain text")
+    if _is_script(key, text):
+        yield from _script_secrets(value)
+    if found := credential_file(key, text):
+        yield value.finding(f"the ConfigMap contains {found} in plain text")
+    elif "\n" in text.strip() or key.lower().endswith(".json"):
+        yield from secret_lines(key, value)
+    elif is_structured(text):
+        for name in settings_in(text):
+            yield value.finding(f"the ConfigMap contains a credential: {name}")
+    elif _sets(key, value):
+        yield value.finding("the ConfigMap contains a credential")
+    elif not recognized(text):
+        for name in sorted(assigned(text)):
+            yield value.finding(f"the ConfigMap contains a credential: {name}")
 
 
 def _generated(kustomization: Node) -> Iterator[Finding]:

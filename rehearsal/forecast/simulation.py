@@ -188,91 +188,129 @@ def simulate(
 
     `position` chooses the low (-1), mean (0) or high (1) estimate of CPU per request.
     """
-    cpu, occupied = calibration.cpu["api"].at(position), calibration.occupied("api", position)
-    # Cores that the requests of `api` had on the measured machine; its law counts requests in flight on them.
-    measured_cores = calibration.cores * cpu / calibration.total(position)
-    per_job = calibration.cpu.get("worker", calibration.cpu["api"]).at(position) / max(calibration.jobs, 1e-9)
-    redis, separate = calibration.redis_cost(position), platform.separate_redis
-    idle_api, idle_worker = calibration.idle_of("api"), calibration.idle_of("worker")
-    without_load = calibration.occupied_without_load("api", position)
-    service, idle = occupied / platform.api.cpu_limit, without_load / platform.api.cpu_limit
-    api, worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
-    latency = Latency(calibration)
-    backlog = queue = 0.0
+    simulation = _Simulation(platform, calibration, position)
     found: list[Second] = []
     for at in range(-WARM_UP_SECONDS, int(users.seconds)):
-        now = float(at)
+        present = users.rate(max(0.0, float(at)))
+        second = simulation.step(at, present, present / seconds_per_request)
+        if at >= 0:
+            found.append(second)
+        else:
+            simulation.api.deciding.clear()
+    return Forecast(platform, calibration, found, dict(simulation.api.deciding))
+
+
+class _Simulation:
+    """The platform in steps of one second: its pods, the requests that wait, and the queued jobs."""
+
+    def __init__(self, platform: DeclaredPlatform, calibration: Calibration, position: int) -> None:
+        self.api, self._worker = _Fleet(platform.api, calibration), _Fleet(platform.worker, calibration)
+        self._platform, self._calibration = platform, calibration
+        self._cpu = calibration.cpu["api"].at(position)
+        self._occupied = calibration.occupied("api", position)
+        # Cores that the requests of `api` had on the measured machine; its law counts requests in flight on
+        # them.
+        self._measured_cores = calibration.cores * self._cpu / calibration.total(position)
+        of_worker = calibration.cpu.get("worker", calibration.cpu["api"]).at(position)
+        self._per_job = of_worker / max(calibration.jobs, 1e-9)
+        self._redis = calibration.redis_cost(position)
+        self._without_load = calibration.occupied_without_load("api", position)
+        self._latency = Latency(calibration)
+        self._backlog = self._queue = 0.0
+
+    def step(self, at: int, users: float, rate: float) -> Second:
+        """Simulate the second `at` with a number of users, who send `rate` requests per second."""
+        now, api, worker, platform = float(at), self.api, self._worker, self._platform
         api.step(now)
         worker.step(now)
-        present = users.rate(max(0.0, now))
-        rate = present / seconds_per_request
-        cores = api.ready * platform.api.cpu_limit
-        remaining = calibration.scalability.remaining(backlog * measured_cores / cores if cores else 0.0)
-        capacity = max(0.0, cores - api.ready * without_load) / occupied * remaining
-        # Redis executes commands on one core; beyond it, requests wait as they do for pods.
         pods = api.ready + worker.ready
-        if redis is not None:
-            capacity = min(capacity, redis.capacity(separate, pods)[1])
-        offered = rate + backlog
+        capacity = self._capacity(pods)
+        offered = rate + self._backlog
         served = min(offered, capacity)
         backlog = offered - served
         lost = max(0.0, backlog - capacity * TIMEOUT_SECONDS)
-        backlog -= lost
-        times = latency.percentiles(api.ready, served, service, idle)
-        waited = backlog / capacity if capacity else TIMEOUT_SECONDS
-        queue += served * calibration.jobs
-        # A mix without jobs uses no CPU of `worker`.
-        done = min(queue, worker.ready * platform.worker.cpu_limit / per_job) if per_job > 0 else queue
-        queue -= done
-        used = served * cpu / max(1, api.ready) + idle_api
+        self._backlog = backlog - lost
+        p50, p95, p99 = self._response_times(served, capacity)
+        used = served * self._cpu / max(1, api.ready) + self._calibration.idle_of("api")
+        jobs = self._run_jobs(served)
         if at % SYNC_SECONDS == 0:
-            api.sync(
-                now,
-                {
-                    "cpu": used * 1000,
-                    "memory": calibration.memory * 1000,
-                    "requests": served / max(1, api.ready) * 1000,
-                    "response time": (times[1] + waited) * 1000,
-                },
-                api.ready,
-            )
-            worker.sync(
-                now,
-                {
-                    "cpu": (done * per_job / max(1, worker.ready) + idle_worker) * 1000,
-                    "memory": platform.worker.memory_request * 0.5 * 1000,
-                    "backlog": queue / max(1, worker.ready) * 1000,
-                },
-                worker.ready,
-            )
-        if at < 0:
-            api.deciding.clear()
-            continue
-        found.append(
-            Second(
-                at,
-                present,
-                rate,
-                served,
-                lost / rate if rate else 0.0,
-                times[0] + waited,
-                times[1] + waited,
-                times[2] + waited,
-                api.ready,
-                api.wanted,
-                worker.ready,
-                api.nodes + worker.nodes,
-                used / platform.api.cpu_limit,
-                redis.utilization(separate, served, pods) if redis is not None else 0.0,
-                pods * platform.connections_per_pod / platform.connections if platform.connections else 0.0,
-                backlog,
-                queue,
-                platform.fixed_usd
-                + api.nodes * platform.api.pool.usd
-                + worker.nodes * platform.worker.pool.usd,
-            )
+            self._sync(now, served, used, p95, jobs)
+        redis, separate = self._redis, platform.separate_redis
+        return Second(
+            at,
+            users,
+            rate,
+            served,
+            lost / rate if rate else 0.0,
+            p50,
+            p95,
+            p99,
+            api.ready,
+            api.wanted,
+            worker.ready,
+            api.nodes + worker.nodes,
+            used / platform.api.cpu_limit,
+            redis.utilization(separate, served, pods) if redis is not None else 0.0,
+            pods * platform.connections_per_pod / platform.connections if platform.connections else 0.0,
+            self._backlog,
+            self._queue,
+            platform.fixed_usd + api.nodes * platform.api.pool.usd + worker.nodes * platform.worker.pool.usd,
         )
-    return Forecast(platform, calibration, found, dict(api.deciding))
+
+    def _capacity(self, pods: int) -> float:
+        """Return the requests per second that the ready pods of `api` and Redis can serve."""
+        cores = self.api.ready * self._platform.api.cpu_limit
+        in_flight = self._backlog * self._measured_cores / cores if cores else 0.0
+        remaining = self._calibration.scalability.remaining(in_flight)
+        capacity = max(0.0, cores - self.api.ready * self._without_load) / self._occupied * remaining
+        # Redis executes commands on one core; beyond it, requests wait as they do for pods.
+        if self._redis is not None:
+            capacity = min(capacity, self._redis.capacity(self._platform.separate_redis, pods)[1])
+        return capacity
+
+    def _response_times(self, served: float, capacity: float) -> tuple[float, float, float]:
+        """Return P50, P95 and P99 in seconds, including the wait behind the backlog."""
+        limit = self._platform.api.cpu_limit
+        p50, p95, p99 = self._latency.percentiles(
+            self.api.ready, served, self._occupied / limit, self._without_load / limit
+        )
+        waited = self._backlog / capacity if capacity else TIMEOUT_SECONDS
+        return p50 + waited, p95 + waited, p99 + waited
+
+    def _run_jobs(self, served: float) -> float:
+        """Add the jobs of the served requests to the queue; return how many the workers complete."""
+        self._queue += served * self._calibration.jobs
+        # A mix without jobs uses no CPU of `worker`.
+        done = self._queue
+        if self._per_job > 0:
+            cores = self._worker.ready * self._platform.worker.cpu_limit
+            done = min(self._queue, cores / self._per_job)
+        self._queue -= done
+        return done
+
+    def _sync(self, now: float, served: float, used: float, p95: float, jobs: float) -> None:
+        """Make a decision of each autoscaler. `used` are cores of one pod of `api`; `p95` is in seconds."""
+        api, worker = self.api, self._worker
+        api.sync(
+            now,
+            {
+                "cpu": used * 1000,
+                "memory": self._calibration.memory * 1000,
+                "requests": served / max(1, api.ready) * 1000,
+                "response time": p95 * 1000,
+            },
+            api.ready,
+        )
+        cores = jobs * self._per_job / max(1, worker.ready) + self._calibration.idle_of("worker")
+        worker.sync(
+            now,
+            {
+                "cpu": cores * 1000,
+                "memory": self._platform.worker.memory_request * 0.5 * 1000,
+                "backlog": self._queue / max(1, worker.ready) * 1000,
+            },
+            worker.ready,
+        )
 
 
 class Latency:

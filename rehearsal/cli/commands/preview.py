@@ -34,9 +34,35 @@ from rehearsal.cli.commands.base import (
 from rehearsal.errors import InputError
 
 if TYPE_CHECKING:
+    from rehearsal.engine.targets import Targets
     from rehearsal.parallel_preview import Outcome
 
 FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in review.command.Format
+
+EveryOption = Annotated[bool, typer.Option("--all", help="Plan every stack that has a stack file.")]
+BaseOption = Annotated[
+    str, typer.Option("--base", help="Compare with this branch, tag or commit.", metavar="REF")
+]
+HeadOption = Annotated[
+    str,
+    typer.Option(
+        "--head", help="The commit to report as the change, if a merge commit is checked out.", metavar="REF"
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option("--format", help=f"How to write a review: {', '.join(FORMATS)}.", metavar="FORMAT"),
+]
+WriteOption = Annotated[
+    list[str] | None,
+    typer.Option("--write", help="Also write the review to a file; may be repeated.", metavar="FORMAT=FILE"),
+]
+SavePlanOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-plan", help="Write the plan's digests to a file, for `up --expect-plan`.", metavar="FILE"
+    ),
+]
 
 
 @app.command(
@@ -48,34 +74,12 @@ FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in review.
 )
 def preview(
     stack: StackOption = "local",
-    every: Annotated[bool, typer.Option("--all", help="Plan every stack that has a stack file.")] = False,
-    base: Annotated[
-        str, typer.Option("--base", help="Compare with this branch, tag or commit.", metavar="REF")
-    ] = "",
-    head: Annotated[
-        str,
-        typer.Option(
-            "--head",
-            help="The commit to report as the change, if a merge commit is checked out.",
-            metavar="REF",
-        ),
-    ] = "",
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", help=f"How to write a review: {', '.join(FORMATS)}.", metavar="FORMAT"),
-    ] = None,
-    write: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--write", help="Also write the review to a file; may be repeated.", metavar="FORMAT=FILE"
-        ),
-    ] = None,
-    save_plan: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-plan", help="Write the plan's digests to a file, for `up --expect-plan`.", metavar="FILE"
-        ),
-    ] = None,
+    every: EveryOption = False,
+    base: BaseOption = "",
+    head: HeadOption = "",
+    format_: FormatOption = None,
+    write: WriteOption = None,
+    save_plan: SavePlanOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
     policy_pack: PackOption = None,
@@ -118,6 +122,27 @@ def preview(
             raise InputError("--save-plan is for the plan of one stack, not for --all")
         _every(as_json=as_json, verbose=verbose, policy_pack=policy_pack)
         return
+    _one(
+        stack,
+        as_json=as_json,
+        verbose=verbose,
+        policy_pack=policy_pack,
+        save_plan=save_plan,
+        targets=targets,
+        refresh=refresh,
+    )
+
+
+def _one(
+    stack: str,
+    *,
+    as_json: bool,
+    verbose: bool,
+    policy_pack: Path | None,
+    save_plan: Path | None,
+    targets: Targets,
+    refresh: bool | None,
+) -> None:
     from rehearsal.cli import display, progress
     from rehearsal.review.changes.plan_digest import plan_of, save
 

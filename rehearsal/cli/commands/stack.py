@@ -33,7 +33,29 @@ from rehearsal.cli.commands.base import (
 from rehearsal.errors import InputError
 
 if TYPE_CHECKING:
+    from rehearsal.engine.events import Result
     from rehearsal.engine.state import ResourceState
+    from rehearsal.host.status import HostStatus
+    from rehearsal.session import Session
+
+ExpectPlanOption = Annotated[
+    str,
+    typer.Option("--expect-plan", help="Stop if the plan differs from this one.", metavar="DIGEST|FILE"),
+]
+FreshProjectOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh-project", help="First check that a deployment to new, empty accounts would succeed."
+    ),
+]
+FormerStateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--former-state",
+        help="With --fresh-project: exported state of an earlier deployment to the same project.",
+        metavar="FILE",
+    ),
+]
 
 
 def exported(file: Path) -> Sequence[ResourceState]:
@@ -63,24 +85,9 @@ def up(
     replace: ReplaceOption = None,
     target_replace: TargetReplaceOption = None,
     refresh: RefreshOption = None,
-    expect_plan: Annotated[
-        str,
-        typer.Option("--expect-plan", help="Stop if the plan differs from this one.", metavar="DIGEST|FILE"),
-    ] = "",
-    fresh_project: Annotated[
-        bool,
-        typer.Option(
-            "--fresh-project", help="First check that a deployment to new, empty accounts would succeed."
-        ),
-    ] = False,
-    former_state: Annotated[
-        Path | None,
-        typer.Option(
-            "--former-state",
-            help="With --fresh-project: exported state of an earlier deployment to the same project.",
-            metavar="FILE",
-        ),
-    ] = None,
+    expect_plan: ExpectPlanOption = "",
+    fresh_project: FreshProjectOption = False,
+    former_state: FormerStateOption = None,
 ) -> None:
     """Update a stack to the declared state: in rehearsal clouds, and `local` as processes on this machine.
 
@@ -92,7 +99,6 @@ def up(
     earlier deployment to the same project left taken are among them where --former-state names its state.
     """
     from rehearsal.cli import display, progress
-    from rehearsal.monitoring.signals import path_of
     from rehearsal.review.changes.plan_digest import Expected, plan_of
 
     targets = targets_of(
@@ -135,17 +141,25 @@ def up(
     else:
         display.show(out, result, verbose=verbose, times=listener.times)
         if result.ok:
-            display.show_outputs(out, result.outputs)
-            if status is not None:
-                display.show_machine(out, status, brief=True)
-                if path_of(session.project).is_file():
-                    out.print("dashboard: run `kingdom dashboard`")
-            out.print(f"up in {seconds:.1f} s")
-            if status is not None:
-                display.show_next_steps(out, status)
+            _show_deployed(session, result, status, seconds)
         elif result.planned:
             err.print("[red]refused[/]: nothing was created or changed")
     exit_for(result)
+
+
+def _show_deployed(session: Session, result: Result, status: HostStatus | None, seconds: float) -> None:
+    """Print the outputs and the time of an update, the processes on this machine, and the next steps."""
+    from rehearsal.cli import display
+    from rehearsal.monitoring.signals import path_of
+
+    display.show_outputs(out, result.outputs)
+    if status is not None:
+        display.show_machine(out, status, brief=True)
+        if path_of(session.project).is_file():
+            out.print("dashboard: run `kingdom dashboard`")
+    out.print(f"up in {seconds:.1f} s")
+    if status is not None:
+        display.show_next_steps(out, status)
 
 
 @app.command(epilog=examples("kingdom down", "kingdom down --stack prod --unprotect"))

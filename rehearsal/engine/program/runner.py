@@ -85,55 +85,54 @@ def run(
                 root_directory=str(root),
             )
         )
-        loop = asyncio.new_event_loop()
-        executor = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="register")
-        loop.set_default_executor(executor)
         # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         exited: list[_ExitError] = []
-        try:
-            with (
-                _surroundings(main, entry or main, config, secrets),
-                _fresh_modules(main),
-                _exit_as_error(exited, watched),
-                as_unknown(unreadable),
-                references_of_imported_sdks(main, entry or main),
-                _output_as_messages(engine),
-                _quick_waits(),
-                gc_pause.off(),
-                HangDetector(watched, main, root, notice),
-            ):
-                loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
-                if exited:  # raised in another thread, where the exception was lost
-                    raise exited[0]
-        except KingdomError:
-            raise
-        except KeyboardInterrupt:
-            raise
-        except BaseException as raised:
-            error = exited[0] if exited else raised
-            if (isinstance(error, SystemExit) and error.code in (None, 0)) or (
-                isinstance(error, _ExitError) and error.status == 0
-            ):
-                # The language host of the CLI exits with 0, too: the program has ended.
-                monitor.SignalAndWaitForShutdown(empty_pb2.Empty())
-                return
-            for cause in _causes(error):
-                if isinstance(cause, StoppedError):
+        with _event_loop() as loop:
+            try:
+                with (
+                    _surroundings(main, entry or main, config, secrets),
+                    _fresh_modules(main),
+                    _exit_as_error(exited, watched),
+                    as_unknown(unreadable),
+                    references_of_imported_sdks(main, entry or main),
+                    _output_as_messages(engine),
+                    _quick_waits(),
+                    gc_pause.off(),
+                    HangDetector(watched, main, root, notice),
+                ):
+                    loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
+                    if exited:  # raised in another thread, where the exception was lost
+                        raise exited[0]
+            except (KingdomError, KeyboardInterrupt):
+                raise
+            except BaseException as raised:
+                error = exited[0] if exited else raised
+                if _is_success(error):
+                    # The language host of the CLI exits with 0, too: the program has ended.
+                    monitor.SignalAndWaitForShutdown(empty_pb2.Empty())
                     return
-                if isinstance(cause, KingdomError):
-                    raise cause from None
-            raise _explained(error, main, root, stack) from error
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            with contextlib.suppress(Exception):
-                loop.run_until_complete(asyncio.sleep(0))
-            executor.shutdown(wait=True, cancel_futures=True)
-            loop.close()
+                _raise_failure(error, main, root, stack)
 
     # The SDK stores its settings in context variables: a separate context isolates the next run.
     contextvars.copy_context().run(work)
+
+
+@contextlib.contextmanager
+def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Yield an event loop with threads for registrations; at the end, cancel its tasks and close it."""
+    loop = asyncio.new_event_loop()
+    executor = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="register")
+    loop.set_default_executor(executor)
+    try:
+        yield loop
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        with contextlib.suppress(Exception):
+            loop.run_until_complete(asyncio.sleep(0))
+        executor.shutdown(wait=True, cancel_futures=True)
+        loop.close()
 
 
 @contextlib.contextmanager
@@ -299,6 +298,23 @@ def _surroundings(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _is_success(error: BaseException) -> bool:
+    """Whether the program ended itself with the exit code 0."""
+    if isinstance(error, _ExitError):
+        return error.status == 0
+    return isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def _raise_failure(error: BaseException, main: Path, root: Path, stack: str) -> None:
+    """Raise the error of a failed run. Return if the engine stopped the program."""
+    for cause in _causes(error):
+        if isinstance(cause, StoppedError):
+            return
+        if isinstance(cause, KingdomError):
+            raise cause from None
+    raise _explained(error, main, root, stack) from error
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
