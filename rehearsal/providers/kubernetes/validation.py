@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from rehearsal.providers import fake_values
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
-from rehearsal.providers.kubernetes.gateway_validation import GROUP as GATEWAY_API
-from rehearsal.providers.kubernetes.gateway_validation import gateway_api_problems
 from rehearsal.providers.kubernetes.kinds import CLOSED
-from rehearsal.providers.kubernetes.object_validation import object_problems
+from rehearsal.providers.kubernetes.objects.gateways import GROUP as GATEWAY_API
+from rehearsal.providers.kubernetes.objects.gateways import gateway_api_problems
+from rehearsal.providers.kubernetes.objects.validation import object_problems
 from rehearsal.providers.kubernetes.values import items, opened, qualified_name, value_at
 from rehearsal.providers.schema import Type
 from rehearsal.providers.validation import (

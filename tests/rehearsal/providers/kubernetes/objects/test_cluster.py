@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.cluster_object_validation import (
+from rehearsal.providers.kubernetes.objects.cluster import (
     access_mode_problems,
     lease_problems,
     persistent_volume_problems,
     positive_quantity,
+    priority_class_problems,
     runtime_class_problems,
     storage_class_problems,
     webhook_problems,
 )
 from rehearsal.providers.validation import Problem
 from rehearsal.pulumi.properties import UNKNOWN
+from tests.rehearsal.providers.calls import Calls, urn
 
 Check = Callable[[Mapping[str, Any]], Iterator[Problem]]
 VOLUME = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "csi": {"driver": "d"}}
@@ -123,3 +125,29 @@ def test_webhook(change: dict[str, Any], path: str | None) -> None:
 )
 def test_other_objects(check: Check, inputs: dict[str, Any], paths: list[str]) -> None:
     assert found(check, inputs) == paths
+
+
+def test_the_schema_extensions_of_a_definition_keep_their_hyphens(kubernetes: Calls) -> None:
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    names = {"kind": "Drill", "plural": "drills"}
+    inputs = {
+        "metadata": {"name": "drills.kingdom.studio"},
+        "spec": {"group": "kingdom.studio", "names": names, "scope": "Namespaced", "versions": [version]},
+    }
+    token = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+    assert not kubernetes.check(urn(token), inputs).failures
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("high", 1_000_000_000, []),
+        ("high", 1_000_000_001, ["value"]),
+        ("system-high", 1, ["metadata.name"]),
+        (UNKNOWN, UNKNOWN, []),
+    ],
+)
+def test_names_and_values_of_the_system_are_not_allowed(name: Any, value: Any, found: list[str]) -> None:
+    inputs = {"metadata": {"name": name}, "value": value}
+    assert [one.path for one in priority_class_problems(inputs)] == found

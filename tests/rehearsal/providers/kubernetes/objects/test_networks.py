@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.network_validation import (
+from rehearsal.providers.kubernetes.objects.networks import (
     ingress_problems,
     network_policy_problems,
     network_range,

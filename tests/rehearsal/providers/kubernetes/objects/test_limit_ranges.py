@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.limit_ranges import limit_range_problems
+from rehearsal.providers.kubernetes.objects.limit_ranges import limit_range_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 

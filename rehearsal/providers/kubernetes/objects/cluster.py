@@ -12,6 +12,7 @@ from rehearsal.providers.kubernetes.pods.volumes import volume_problems
 from rehearsal.providers.kubernetes.values import (
     dns_subdomain,
     given,
+    integer,
     items,
     known_text,
     mapping,
@@ -201,3 +202,17 @@ def definition_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
         if version in seen:
             yield problem(("spec", "versions", number, "name"), f"{version!r} is declared twice")
         seen.add(version)
+
+
+def volume_claim_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield problems of a PersistentVolumeClaim (`ValidatePersistentVolumeClaim`)."""
+    yield from claim_problems(mapping(inputs.get("spec")), ("spec",))
+
+
+def priority_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield problems of a PriorityClass (`ValidatePriorityClass`)."""
+    name, value = value_at(inputs, "metadata", "name"), integer(inputs.get("value"))
+    if isinstance(name, str) and name.startswith("system-"):
+        yield problem(("metadata", "name"), 'the prefix "system-" is reserved')
+    if value is not None and value > 1_000_000_000:
+        yield problem(("value",), f"{value} is out of range: at most 1000000000")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.job_failures import job_failure_problems
+from rehearsal.providers.kubernetes.objects.job_failures import job_failure_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 CODES = {"operator": "In", "values": [1, 2]}

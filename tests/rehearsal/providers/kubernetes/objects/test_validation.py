@@ -1,4 +1,4 @@
-"""Objects that the API server refuses are refused in a preview, at the path of the violation."""
+"""Objects of every kind: those that the API server refuses are refused, at the path of the violation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from tests.rehearsal.providers.constraints.test_faults import only_at, with_an_u
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 SERVER: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("api_server_faults.yaml").read_text())
 REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
+CONTROL_PLANE: dict[str, Any] = yaml.safe_load(
+    Path(__file__).with_name("control_plane_faults.yaml").read_text()
+)
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
@@ -59,14 +62,6 @@ def test_an_object_without_the_refused_value_has_no_other_fault(token: str, kube
         assert only_at(case["at"], failures), (case, failures)
 
 
-def test_the_size_of_a_config_map_is_limited(kubernetes: Calls) -> None:
-    token = "kubernetes:core/v1:ConfigMap"
-    max_size = {"metadata": {"name": "x"}, "data": {"a": "c" * 1024 * 1024}}
-    assert not kubernetes.check(urn(token), max_size).failures
-    larger = {**max_size, "data": {"a": "c" * 1024 * 1024, "b": "c"}}
-    assert kubernetes.check(urn(token), larger).failures.keys() == {"data"}
-
-
 @pytest.mark.parametrize(("token", "case"), [*CASES.items(), *SERVER.items()])
 def test_a_value_that_is_not_known_is_accepted(token: str, case: dict[str, Any], kubernetes: Calls) -> None:
     for inputs in with_an_unknown_value(case["valid"]):
@@ -89,29 +84,27 @@ def test_valid_and_unknown_objects_are_accepted(path: str, value: Any, kubernete
     assert not kubernetes.check(urn(DEPLOYMENT), changed(CASES[DEPLOYMENT]["valid"], path, value)).failures
 
 
-@pytest.mark.parametrize("parallelism", [None, UNKNOWN])
-def test_an_indexed_job_without_completions_and_parallelism_runs_one_pod(
-    parallelism: Any, kubernetes: Calls
+@pytest.mark.parametrize("token", CONTROL_PLANE)
+def test_valid_variations_are_accepted_and_faults_are_reported_at_their_path(
+    token: str, kubernetes: Calls
 ) -> None:
-    token = "kubernetes:batch/v1:Job"
-    indexed = changed(CASES[token]["valid"], "spec.completionMode", "Indexed")
-    inputs = changed(changed(indexed, "spec.completions", None), "spec.parallelism", parallelism)
-    assert not kubernetes.check(urn(token), inputs).failures
+    case = CONTROL_PLANE[token]
+    assert not kubernetes.check(urn(token), case["valid"]).failures
+    for one in case.get("variations", ()):
+        failures = kubernetes.check(urn(token), changed(case["valid"], one["path"], one["value"])).failures
+        assert not failures, (one, failures)
+    for fault in case["faults"]:
+        failures = kubernetes.check(
+            urn(token), changed(case["valid"], fault["path"], fault["value"])
+        ).failures
+        assert fault.get("at", fault["path"]) in failures, (fault, failures)
 
 
-def test_a_claim_template_may_replace_a_volume_of_its_name(kubernetes: Calls) -> None:
-    token = "kubernetes:apps/v1:StatefulSet"
-    inputs = changed(CASES[token]["valid"], "spec.template.spec.volumes", [{"name": "data", "emptyDir": {}}])
-    assert not kubernetes.check(urn(token), inputs).failures
-
-
-def test_the_schema_extensions_of_a_definition_keep_their_hyphens(kubernetes: Calls) -> None:
-    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    names = {"kind": "Drill", "plural": "drills"}
-    inputs = {
-        "metadata": {"name": "drills.kingdom.studio"},
-        "spec": {"group": "kingdom.studio", "names": names, "scope": "Namespaced", "versions": [version]},
-    }
-    token = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
-    assert not kubernetes.check(urn(token), inputs).failures
+@pytest.mark.parametrize("token", CONTROL_PLANE)
+def test_a_value_of_a_variation_that_is_not_known_is_accepted(token: str, kubernetes: Calls) -> None:
+    valid = CONTROL_PLANE[token]["valid"]
+    for one in (None, *CONTROL_PLANE[token].get("variations", ())):
+        inputs = changed(valid, one["path"], one["value"]) if one else valid
+        for unknown in with_an_unknown_value(inputs):
+            if unknown is not UNKNOWN:
+                assert not kubernetes.check(urn(token), unknown).failures, unknown

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.providers.kubernetes.service_validation import traffic_problems
+from rehearsal.providers.kubernetes.objects.services import traffic_problems
 from rehearsal.pulumi.properties import UNKNOWN
 
 
