@@ -18,8 +18,9 @@ from rehearsal.review.formats.json_report import report
 from rehearsal.review.formats.junit import junit
 from rehearsal.review.formats.markdown import markdown
 from rehearsal.review.formats.sarif import sarif
-from rehearsal.review.review import Review, StackReview, Status, review
+from rehearsal.review.review import Review, review
 from rehearsal.review.rules.weakened import described
+from rehearsal.review.stack_review import StackReview, Status
 
 __all__ = ["Format", "printed", "run"]
 

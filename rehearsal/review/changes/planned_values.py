@@ -10,7 +10,7 @@ from typing import Any, Final
 from rehearsal.cli.display import masked
 from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import Value
-from rehearsal.review.review import StackReview
+from rehearsal.review.stack_review import StackReview
 
 _MAX_NEW: Final = 40  # new resources; if a plan has more, no inputs are listed
 _MAX_INPUTS: Final = 12  # inputs of one resource

@@ -11,7 +11,8 @@ from rehearsal.engine.events import Step
 from rehearsal.pulumi.urn import name_of, type_of
 from rehearsal.review.changes.load_forecast import Carried, LoadForecast
 from rehearsal.review.findings import Finding
-from rehearsal.review.review import Review, StackReview
+from rehearsal.review.review import Review
+from rehearsal.review.stack_review import StackReview
 
 VERSION: Final = 1
 

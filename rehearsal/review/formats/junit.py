@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 
 from rehearsal.pulumi.urn import name_of
 from rehearsal.review.findings import Finding, rules
-from rehearsal.review.review import Review, StackReview
+from rehearsal.review.review import Review
 from rehearsal.review.rules.weakened import described
+from rehearsal.review.stack_review import StackReview
 
 # Characters that XML 1.0 cannot represent.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

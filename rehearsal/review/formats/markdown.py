@@ -16,8 +16,9 @@ from rehearsal.review.changes.planned_values import assigned_values, created_inp
 from rehearsal.review.findings import Finding, RuleInfo, causes
 from rehearsal.review.formats.markdown_escape import block, code, prose
 from rehearsal.review.formats.truncation import COMMENT_LIMIT, Section, fitted
-from rehearsal.review.review import Review, StackReview, Status
+from rehearsal.review.review import Review
 from rehearsal.review.rules.weakened import RuleChange, described
+from rehearsal.review.stack_review import StackReview, Status
 
 MARKER: Final = "<!-- kingdom preview -->"  # identifies the comment, which later reviews update
 _OPS: Final = {Op.CREATE: "create", Op.UPDATE: "update", Op.REPLACE: "replace", Op.DELETE: "delete"}

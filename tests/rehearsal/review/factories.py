@@ -20,7 +20,8 @@ from rehearsal.parallel_preview import Job, Outcome
 from rehearsal.pulumi.project import Project
 from rehearsal.pulumi.properties import Change, Secret
 from rehearsal.pulumi.urn import make_urn
-from rehearsal.review.review import Review, StackReview
+from rehearsal.review.review import Review
+from rehearsal.review.stack_review import StackReview
 
 POD = "kubernetes:core/v1:Pod"
 PROJECT = Project(Path("/project"), "kingdom", Path("/project/infra"), Path("/project/stacks"))

@@ -17,8 +17,9 @@ from rehearsal.errors import InputError
 from rehearsal.review import command
 from rehearsal.review.command import Format, printed, run
 from rehearsal.review.formats.markdown import MARKER
-from rehearsal.review.review import Review, StackReview
+from rehearsal.review.review import Review
 from rehearsal.review.rules.weakened import RuleChange
+from rehearsal.review.stack_review import StackReview
 from tests.rehearsal.review.factories import PROJECT, resource, review_of, stack_of, step, violation
 
 REDIS = "gcp:redis/instance:Instance"

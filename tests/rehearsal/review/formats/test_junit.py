@@ -13,8 +13,9 @@ from rehearsal.errors import InputError
 from rehearsal.pulumi.urn import make_urn
 from rehearsal.review.findings import rules
 from rehearsal.review.formats.junit import junit
-from rehearsal.review.review import Review, StackReview
+from rehearsal.review.review import Review
 from rehearsal.review.rules.weakened import RuleChange
+from rehearsal.review.stack_review import StackReview
 from tests.rehearsal.review.factories import POD, resource, review_of, stack_of, step, violation
 
 # Elements that consumers of JUnit XML read, and the elements that each may contain, in their order.
