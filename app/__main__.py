@@ -14,7 +14,8 @@ import asyncio
 import os
 import sys
 
-from app.settings import ProcessRole, SettingsError, load, load_monitor
+from app.settings import ProcessRole, load, load_monitor
+from app.settings.environment import SettingsError
 
 _USAGE = f"""usage: python -m app {"|".join(ProcessRole)}
        python -m app grant EMAIL ROLE

@@ -16,7 +16,7 @@ from app.settings import load
 async def grant(email: str, name: str, environ: Mapping[str, str]) -> int:
     """Grant the role ``name`` and return the exit code: 0 granted, 1 failed, 2 unknown role.
 
-    Raises :class:`app.settings.SettingsError`.
+    Raises :class:`app.settings.environment.SettingsError`.
     """
     if name not in set(Role):
         print(f"unknown role {name!r}: use one of {', '.join(Role)}", file=sys.stderr)

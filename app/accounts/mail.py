@@ -19,7 +19,8 @@ from urllib.parse import unquote, urlsplit
 import structlog
 
 from app.background import BackgroundTasks
-from app.settings import MailSettings, is_loopback
+from app.settings import MailSettings
+from app.settings.environment import is_loopback
 
 log = structlog.get_logger()
 

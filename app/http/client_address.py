@@ -13,7 +13,7 @@ from typing import Final
 from starlette.types import Scope
 
 from app.http.requests import raw_header
-from app.settings import Network
+from app.settings.environment import Network
 
 _MAX_CACHED: Final = 20_000
 _MAX_HEADER_BYTES: Final = 512

@@ -41,7 +41,7 @@ class QueueState(msgspec.Struct):
 
 async def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the command with the arguments after ``jobs``; return its exit code. Raises
-    :class:`app.settings.SettingsError`.
+    :class:`app.settings.environment.SettingsError`.
     """
     positional = [word for word in arguments if word != "--json"]
     verb, names = (positional[0], positional[1:]) if positional else ("", [])

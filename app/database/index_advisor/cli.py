@@ -82,7 +82,7 @@ async def report(settings: Settings, *, change: bool) -> Report:
 
 
 async def main(arguments: list[str], environ: Mapping[str, str]) -> int:
-    """Run the command and return its exit code. Raises :class:`app.settings.SettingsError`."""
+    """Run the command and return its exit code. Raises :class:`app.settings.environment.SettingsError`."""
     settings = load(environ)
     try:
         found = await report(settings, change="--apply" in arguments)

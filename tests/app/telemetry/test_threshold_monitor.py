@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.settings import SettingsError, load
+from app.settings import load
+from app.settings.environment import SettingsError
 from app.telemetry.load_report import CpuUsage
 from app.telemetry.threshold_monitor import Level, ThresholdMonitor, memory_percent
 from app.telemetry.thresholds import Thresholds

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import MongoAuth, RedisUse, Settings, SettingsError, load
+from app.settings import MongoAuth, RedisUse, Settings, load
+from app.settings.environment import SettingsError
 from tests.support.backends import ROOT, environment
 
 

@@ -8,29 +8,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
 
 from app.lifecycle import CHECK_TIMEOUT_SECONDS
 from app.monitoring.signals import Signals, SignalsError, decode
+from app.settings.environment import Environment, Network, is_loopback
 from app.telemetry import thresholds
 
-T = TypeVar("T", bound=StrEnum)
-
 GOOGLE_STORAGE: Final = "https://storage.googleapis.com"
-Network: TypeAlias = IPv4Network | IPv6Network
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_MIN_KEY_BYTES: Final = (
-    32  # the output size of HMAC-SHA256: shorter keys are weaker, longer ones not stronger
-)
-
+# The output size of HMAC-SHA256: shorter keys are weaker, longer ones not stronger.
+_MIN_KEY_BYTES: Final = 32
 _REPORTED: Final = ("requests", "replicas", "max-replicas")  # signals that every report includes
 
 
@@ -71,14 +65,6 @@ class Advisor(StrEnum):
     OFF = "off"
     ADVISE = "advise"
     APPLY = "apply"
-
-
-class SettingsError(Exception):
-    """The settings are invalid; ``problems`` has one line for each problem."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True)
@@ -215,8 +201,8 @@ class MonitorSettings:
 
 
 def load_monitor(environ: Mapping[str, str]) -> MonitorSettings:
-    """Parse ``environ`` for the `monitor` role. Raises :class:`SettingsError` with all problems."""
-    source = _Source(environ)
+    """Parse ``environ`` for the `monitor` role. Raises :class:`~app.settings.environment.SettingsError` with all problems."""
+    source = Environment(environ)
     settings = MonitorSettings(
         environment=source.text("KINGDOM_ENVIRONMENT"),
         host=environ.get("HOST", "0.0.0.0"),  # noqa: S104 (a pod listens on its own address)
@@ -244,8 +230,8 @@ def load_monitor(environ: Mapping[str, str]) -> MonitorSettings:
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Parse ``environ`` and the secrets folder it names. Raises :class:`SettingsError` with all problems."""
-    source = _Source(environ)
+    """Parse ``environ`` and the secrets folder it names. Raises :class:`~app.settings.environment.SettingsError` with all problems."""
+    source = Environment(environ)
     secrets = source.folder("KINGDOM_SECRETS_DIR")
     # Each subscription to other pods occupies one connection, and so does a worker's blocking read of jobs.
     pool = source.integer("KINGDOM_REDIS_POOL", 32, minimum=8, maximum=10_000)
@@ -286,7 +272,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _redis(source: _Source, secrets: Path, variable: str, pool: int, prefix: str = "") -> RedisSettings:
+def _redis(source: Environment, secrets: Path, variable: str, pool: int, prefix: str = "") -> RedisSettings:
     """Return the connection to the server whose URL is in a variable.
 
     The files of its secrets have the prefix.
@@ -300,7 +286,7 @@ def _redis(source: _Source, secrets: Path, variable: str, pool: int, prefix: str
     return RedisSettings(url, password, source.file(secrets, f"{prefix}redis-ca.pem"), pool)
 
 
-def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
+def _mongodb(source: Environment, secrets: Path) -> MongoSettings:
     name = "KINGDOM_MONGODB_URL"
     url = source.text(name)
     parts = urlsplit(url)
@@ -323,7 +309,7 @@ def _mongodb(source: _Source, secrets: Path) -> MongoSettings:
     )
 
 
-def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> GeneratorSettings | None:
+def _generator(source: Environment, secrets: Path, environ: Mapping[str, str]) -> GeneratorSettings | None:
     """Return the settings of the text generator; ``None`` without a URL, which selects the embedded one."""
     seconds = source.number("KINGDOM_GENERATOR_SECONDS", 60.0, minimum=1, maximum=600)
     if not environ.get("KINGDOM_GENERATOR_URL"):
@@ -337,7 +323,7 @@ def _generator(source: _Source, secrets: Path, environ: Mapping[str, str]) -> Ge
     )
 
 
-def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSettings | None:
+def _mail(source: Environment, secrets: Path, environ: Mapping[str, str]) -> MailSettings | None:
     """Return the settings of the mail server; ``None`` without a URL: messages are then stored in memory."""
     if not environ.get("KINGDOM_SMTP_URL"):
         return None
@@ -349,7 +335,7 @@ def _mail(source: _Source, secrets: Path, environ: Mapping[str, str]) -> MailSet
     )
 
 
-def _confirms_addresses(source: _Source, environ: Mapping[str, str]) -> bool:
+def _confirms_addresses(source: Environment, environ: Mapping[str, str]) -> bool:
     """Return whether a sign-up requires a code sent by mail; by default, if a mail server is configured."""
     has_mail = bool(environ.get("KINGDOM_SMTP_URL"))
     confirms = source.flag("KINGDOM_CONFIRM_ADDRESSES", has_mail)
@@ -362,7 +348,7 @@ def _confirms_addresses(source: _Source, environ: Mapping[str, str]) -> bool:
     return confirms
 
 
-def _thresholds(source: _Source) -> Path | None:
+def _thresholds(source: Environment) -> Path | None:
     path = source.optional_file("KINGDOM_THRESHOLDS_FILE")
     if path is not None and path.is_file():
         try:
@@ -372,7 +358,7 @@ def _thresholds(source: _Source) -> Path | None:
     return path
 
 
-def _signals(source: _Source) -> Signals:
+def _signals(source: Environment) -> Signals:
     """Return the signals of the mounted file; none if the file is invalid, which is recorded as a problem."""
     name = "KINGDOM_SIGNALS_FILE"
     value = source.text(name)
@@ -389,7 +375,7 @@ def _signals(source: _Source) -> Signals:
     return Signals({}, {}, {}, {})
 
 
-def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
+def _session_keys(source: Environment, secrets: Path) -> tuple[bytes, ...]:
     keys: list[bytes] = []
     for number, line in enumerate(source.secret(secrets, "session-key").split(), start=1):
         try:
@@ -404,140 +390,3 @@ def _session_keys(source: _Source, secrets: Path) -> tuple[bytes, ...]:
             )
         keys.append(key)
     return tuple(keys)
-
-
-def _origin(parts: SplitResult) -> str:
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def is_loopback(netloc: str) -> bool:
-    """Return whether all hosts of the network location of a URL are loopback addresses."""
-    hosts = netloc.rpartition("@")[2].split(",")
-    return all((urlsplit(f"//{host}").hostname or "") in _LOOPBACK for host in hosts)
-
-
-class _Source:
-    """Reads variables and files and collects the problems; an invalid value is replaced by a placeholder."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self._known: set[str] = set()
-        self._problems: list[str] = []
-
-    def problem(self, line: str) -> None:
-        self._problems.append(line)
-
-    def finish(self) -> None:
-        if self._problems:
-            raise SettingsError(self._problems)
-
-    def text(self, name: str) -> str:
-        self._known.add(name)
-        value = self._environ.get(name, "")
-        if not value:
-            others = [key for key in self._environ if key.startswith("KINGDOM_") and key not in self._known]
-            close = difflib.get_close_matches(name, others, n=1, cutoff=0.85)
-            hint = f" (is {close[0]} misspelled?)" if close else ""
-            self.problem(f"{name} is {'empty' if name in self._environ else 'not set'}{hint}")
-        return value
-
-    def url(self, name: str, *, secure: str, plain: str) -> str:
-        value = self.text(name)
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in {secure, plain} or not parts.hostname:
-            self.problem(f"{name} is not a {secure}:// URL")
-        elif parts.scheme == plain and parts.hostname not in _LOOPBACK:
-            self.problem(f"{name} has no TLS; use {secure}:// (only loopback addresses may omit it)")
-        return value
-
-    def origins(self, name: str) -> frozenset[str]:
-        """Return web origins (scheme, host, port), separated by commas in the variable."""
-        found = {part.strip() for part in self._environ.get(name, "").split(",") if part.strip()}
-        for origin in sorted(found):
-            parts = urlsplit(origin)
-            plain = parts.scheme == "http" and parts.hostname in _LOOPBACK
-            if not parts.hostname or not (parts.scheme == "https" or plain) or origin != _origin(parts):
-                self.problem(f"{name} has {origin!r}, which is not an origin such as https://app.example.com")
-        return frozenset(found)
-
-    def networks(self, name: str, default: tuple[Network, ...]) -> tuple[Network, ...]:
-        """Return networks such as 10.0.0.0/8, separated by commas in the variable."""
-        found: list[Network] = []
-        for part in self._environ.get(name, "").split(","):
-            if part.strip():
-                try:
-                    found.append(ip_network(part.strip()))
-                except ValueError as error:
-                    self.problem(f"{name}: {error}; write networks such as 10.0.0.0/8, separated by commas")
-        return tuple(found) or default
-
-    def optional_file(self, name: str) -> Path | None:
-        """Return the path of a file that must exist if the variable is set; ``None`` otherwise."""
-        value = self._environ.get(name, "")
-        if value and not Path(value).is_file():
-            self.problem(f"{name} is {value!r}, which is not a file")
-        return Path(value) if value else None
-
-    def choice(self, name: str, choices: type[T], default: T) -> T:
-        value = self._environ.get(name, default.value)
-        try:
-            return choices(value)
-        except ValueError:
-            self.problem(f"{name} is {value!r}; it must be one of {', '.join(choices)}")
-            return default
-
-    def flag(self, name: str, default: bool) -> bool:
-        value = self._environ.get(name, "")
-        if value not in {"", "true", "false"}:
-            self.problem(f"{name} is {value!r}; it must be true or false")
-        return value == "true" if value else default
-
-    def number(self, name: str, default: float, *, minimum: float, maximum: float) -> float:
-        value = self._environ.get(name, "")
-        if not value:
-            return default
-        try:
-            parsed = float(value)
-        except ValueError:
-            parsed = float("nan")
-        if not minimum <= parsed <= maximum:
-            self.problem(f"{name} is {value!r}; it must be a number from {minimum:g} to {maximum:g}")
-            return default
-        return parsed
-
-    def integer(self, name: str, default: int, *, minimum: int, maximum: int) -> int:
-        value = self._environ.get(name, "")
-        if not value:
-            return default
-        if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
-            self.problem(f"{name} is {value!r}; it must be an integer from {minimum} to {maximum}")
-            return default
-        return int(value)
-
-    def folder(self, name: str) -> Path:
-        value = self.text(name)
-        path = Path(value)
-        if value and not path.is_dir():
-            self.problem(f"{name} is {value!r}, which is not a folder; mount the secrets there")
-        return path
-
-    def file(self, folder: Path, name: str) -> Path:
-        path = folder / name
-        if folder.is_dir() and not path.is_file():
-            self.problem(f"{path} is missing from the mounted secrets")
-        return path
-
-    def secret(self, folder: Path, name: str) -> str:
-        path = self.file(folder, name)
-        if not path.is_file():
-            return ""
-        try:
-            value = path.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            self.problem(f"{path} cannot be read: {error}")
-            return ""
-        if not value:
-            self.problem(f"{path} is empty")
-        return value
