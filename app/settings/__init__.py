@@ -201,7 +201,7 @@ class MonitorSettings:
 
 
 def load_monitor(environ: Mapping[str, str]) -> MonitorSettings:
-    """Parse ``environ`` for the `monitor` role. Raises :class:`~app.settings.environment.SettingsError` with all problems."""
+    """Parse ``environ`` for the `monitor` role. Raises `SettingsError` with all problems."""
     source = Environment(environ)
     settings = MonitorSettings(
         environment=source.text("KINGDOM_ENVIRONMENT"),
@@ -230,7 +230,7 @@ def load_monitor(environ: Mapping[str, str]) -> MonitorSettings:
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """Parse ``environ`` and the secrets folder it names. Raises :class:`~app.settings.environment.SettingsError` with all problems."""
+    """Parse ``environ`` and the secrets folder it names. Raises `SettingsError` with all problems."""
     source = Environment(environ)
     secrets = source.folder("KINGDOM_SECRETS_DIR")
     # Each subscription to other pods occupies one connection, and so does a worker's blocking read of jobs.

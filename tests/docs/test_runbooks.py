@@ -405,7 +405,7 @@ def test_python_that_runs_in_a_pod_is_python() -> None:
     text = (ROOT / ".github/scripts/flush-redis").read_text()
     (script,) = re.findall(r"^script='([^']+)'$", text, re.MULTILINE)
     compile(script, "flush-redis", "exec")
-    service = (ROOT / "app" / "settings.py").read_text()
+    service = (ROOT / "app" / "settings" / "__init__.py").read_text()
     for named in ("KINGDOM_REDIS_URL", "KINGDOM_SECRETS_DIR", "redis-auth", "redis-ca.pem"):
         assert named in script
         assert named in service, named
