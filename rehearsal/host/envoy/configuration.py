@@ -10,7 +10,13 @@ from rehearsal.host.backends.web_app import NAME as WEB_APP
 from rehearsal.host.backends.web_app import PREFIX, WebApp
 from rehearsal.host.component import LOCAL_NAMES, READY, Context, Readiness, TlsProxy
 from rehearsal.host.desired_state import Desired
-from rehearsal.host.envoy import edge_listener, gateway_listener, oversized_bodies, session_affinity
+from rehearsal.host.envoy import (
+    cloudflare_zone,
+    edge_listener,
+    gateway_listener,
+    oversized_bodies,
+    session_affinity,
+)
 from rehearsal.host.envoy.process import NAME as ENVOY
 from rehearsal.host.envoy.process import Envoy, Resource
 from rehearsal.host.envoy.start_page import add_start_page
@@ -23,9 +29,9 @@ _KINDS = frozenset(
         "HealthCheckPolicy",
         "GCPBackendPolicy",
         "GCPTrafficDistributionPolicy",
-        edge_listener.RULESET,
-        edge_listener.SETTING,
-        edge_listener.RECORD,
+        cloudflare_zone.RULESET,
+        cloudflare_zone.SETTING,
+        cloudflare_zone.RECORD,
     }
 )
 
@@ -65,7 +71,10 @@ class Traffic:
             self._envoy.tls_proxy(proxy) for component in self._backends for proxy in component.tls_proxies()
         ]
         routing = gateway_listener.routing(store)
-        names = [*LOCAL_NAMES, *(name for name in edge_listener.hostnames(store) if name not in LOCAL_NAMES)]
+        names = [
+            *LOCAL_NAMES,
+            *(name for name in cloudflare_zone.hostnames(store) if name not in LOCAL_NAMES),
+        ]
         leaf = context.authority.server(context.home.certificates / "edge", names)
         outer = edge_listener.edge(
             store,

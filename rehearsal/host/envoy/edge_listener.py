@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.host.desired_state import DesiredStore
-from rehearsal.host.envoy import gateway_listener, oversized_bodies
+from rehearsal.host.envoy import edge_filters, gateway_listener, oversized_bodies
 from rehearsal.host.envoy.certificate_authority import Leaf
-from rehearsal.host.envoy.cloudflare_expressions import Alternatives, UnsupportedError, alternatives
+from rehearsal.host.envoy.cloudflare_zone import Rule, rules_of, settings_of, unsupported_phases
 from rehearsal.host.envoy.process import (
     PROBLEM_FORMAT,
     Resource,
@@ -28,9 +28,6 @@ from rehearsal.host.envoy.process import (
 )
 
 NAME = "edge"
-RULESET = "cloudflare:index/ruleset:Ruleset"
-SETTING = "cloudflare:index/zoneSetting:ZoneSetting"
-RECORD = "cloudflare:index/dnsRecord:DnsRecord"
 SECURITY_POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
 _CONTENT_LENGTH = re.compile(r"int\(request\.headers\['content-length'\]\) > (\d+)")
 # Fixed limits of Cloudflare that no resource declares.
@@ -40,29 +37,6 @@ _MAX_STREAMS = 100
 _MAX_CONNECTIONS = 16_384
 _FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 _CONTENT_TOO_LARGE: dict[str, Any] = {"status": 413, "body": {"inline_string": ""}}
-_VARY = ("accept", "accept-encoding", "accept-language", "origin")
-
-# As in Cloudflare, a cache rule applies to responses with a cacheable status and removes their cookies.
-_LUA = """
-local cacheable = {["200"]=true, ["203"]=true, ["204"]=true, ["206"]=true, ["300"]=true, ["301"]=true,
-                   ["308"]=true, ["404"]=true, ["410"]=true}
-function envoy_on_response(handle)
-  local rule = handle:metadata():get("cache")
-  if rule == nil then return end
-  local headers = handle:headers()
-  if not cacheable[headers:get(":status")] then return end
-  local directives = headers:get("cache-control") or ""
-  if rule["edge"] == nil then
-    if directives == "" or directives:find("private") or directives:find("no%-store") then return end
-  else
-    local browser = rule["browser"] or rule["edge"]
-    headers:replace("cache-control", "public, max-age=" .. browser .. ", s-maxage=" .. rule["edge"])
-    headers:remove("expires")
-    headers:remove("pragma")
-  end
-  headers:remove("set-cookie")
-end
-"""
 
 
 @dataclass
@@ -77,14 +51,16 @@ class Edge:
 def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     """Return the edge on `port`; without a declared zone it only terminates TLS."""
     notes: list[str] = []
-    settings = _settings(store)
+    settings = settings_of(store)
     filters = [
-        _response_headers(settings, _rules(store, "http_response_headers_transform", notes), notes),
-        *_firewall(_rules(store, "http_request_firewall_custom", notes), notes),
-        *_rate_limits(_rules(store, "http_ratelimit", notes), notes),
-        *_compression(settings),
-        _cache_filter(),
-        _lua_filter(),
+        edge_filters.response_headers(
+            settings, rules_of(store, "http_response_headers_transform", notes), notes
+        ),
+        *edge_filters.firewall(rules_of(store, "http_request_firewall_custom", notes), notes),
+        *edge_filters.rate_limits(rules_of(store, "http_ratelimit", notes), notes),
+        *edge_filters.compression(settings),
+        edge_filters.cache_filter(),
+        edge_filters.lua_filter(),
     ]
     max_request_seconds = _max_request_seconds(store)
     manager = connection_manager(
@@ -142,14 +118,13 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
                 "routes": [
                     _two_hosts(),
                     *_oversized(store),
-                    *_block_routes(_rules(store, "http_request_firewall_custom", notes)),
-                    *_routes(_rules(store, "http_request_cache_settings", notes), notes),
+                    *_block_routes(rules_of(store, "http_request_firewall_custom", notes)),
+                    *_routes(rules_of(store, "http_request_cache_settings", notes), notes),
                 ],
             }
         ],
     }
-    others = {str(item.inputs.get("phase")) for item in store.of_type(RULESET)} - _SUPPORTED_PHASES
-    notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in sorted(others)]
+    notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in unsupported_phases(store)]
     if settings.get("http3") == "on":
         notes.append("HTTP/3 is declared; the local edge serves HTTP/1.1 and HTTP/2")
     return Edge(listener, routes, notes)
@@ -215,7 +190,7 @@ def _longer_than(size: int) -> Resource:
 
 
 def _block_routes(rules: Sequence[Rule]) -> list[Resource]:
-    """Return routes of rules that block with a custom response; `_firewall` handles the others."""
+    """Return routes of rules that block with a custom response; the firewall filter has the others."""
     return [
         {
             "match": {"prefix": "/", "headers": matchers},
@@ -267,58 +242,6 @@ def _local_replies() -> Resource:
         },
     }
     return {"mappers": [unknown_method, start_page], "body_format": PROBLEM_FORMAT}
-
-
-_SUPPORTED_PHASES = frozenset(
-    {
-        "http_request_cache_settings",
-        "http_ratelimit",
-        "http_request_firewall_custom",
-        "http_response_headers_transform",
-    }
-)
-
-
-def _settings(store: DesiredStore) -> dict[str, Any]:
-    """Return the zone settings by ID."""
-    return {str(item.inputs.get("settingId")): item.inputs.get("value") for item in store.of_type(SETTING)}
-
-
-@dataclass(frozen=True)
-class Rule:
-    """An enabled rule with its expression as header matchers."""
-
-    ref: str
-    declared: dict[str, Any]
-    when: Alternatives
-
-    @property
-    def action(self) -> str:
-        return str(self.declared.get("action"))
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        return self.declared.get("actionParameters") or {}
-
-
-def _rules(store: DesiredStore, phase: str, notes: list[str]) -> list[Rule]:
-    """Return the enabled rules of a phase in order; unsupported ones are reported in `notes`."""
-    found = []
-    for ruleset in store.of_type(RULESET):
-        if ruleset.inputs.get("phase") != phase:
-            continue
-        for number, rule in enumerate(ruleset.inputs.get("rules") or []):
-            ref = str(rule.get("ref") or f"{ruleset.name}-{number}")
-            if rule.get("enabled") is False:
-                continue
-            try:
-                found.append(Rule(ref, rule, alternatives(str(rule.get("expression")))))
-            except UnsupportedError as error:
-                notes.append(f"Cloudflare rule {ref} of {phase} is not enforced here: {error}")
-    return found
-
-
-# -- cache ------------------------------------------------------------------------------------------------
 
 
 def _routes(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
@@ -388,200 +311,6 @@ def local_cluster(name: str, port: int) -> Resource:
     }
 
 
-def _cache_filter() -> Resource:
-    config = typed(
-        "envoy.extensions.filters.http.cache.v3.CacheConfig",
-        typed_config=typed("envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
-        # The service sends `Origin`, and names of headers are compared with case otherwise.
-        allowed_vary_headers=[{"exact": name, "ignore_case": True} for name in _VARY],
-    )
-    return {"name": "cache", "typed_config": config}
-
-
-def _lua_filter() -> Resource:
-    config = typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": _LUA})
-    return {"name": "lua", "typed_config": config}
-
-
-# -- rules ------------------------------------------------------------------------------------------------
-
-
 def filters_requests(store: DesiredStore) -> bool:
     """Return whether the zone has firewall rules, which reject paths that the service does not have."""
-    return bool(_rules(store, "http_request_firewall_custom", []))
-
-
-def _firewall(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
-    """Return an RBAC filter of the custom rules that block."""
-    policies = {}
-    for rule in rules:
-        if rule.action == "block" and rule.parameters.get("response"):
-            continue
-        if rule.action != "block":
-            notes.append(
-                f"Cloudflare rule {rule.ref}: the action {rule.action} is not supported on this host"
-            )
-            continue
-        permissions: list[Resource] = []
-        for matchers in rule.when:
-            every = [{"header": matcher} for matcher in matchers]
-            permissions.append({"and_rules": {"rules": every}} if every else {"any": True})
-        if permissions:
-            policies[rule.ref] = {"permissions": permissions, "principals": [{"any": True}]}
-    if not policies:
-        return []
-    config = typed(
-        "envoy.extensions.filters.http.rbac.v3.RBAC", rules={"action": "DENY", "policies": policies}
-    )
-    return [{"name": "firewall", "typed_config": config}]
-
-
-def _rate_limits(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
-    """Return rate limits by client address or header; a limit applies until the bucket is refilled."""
-    limits: list[Resource] = []
-    descriptors = []
-    for rule in rules:
-        limit = rule.declared.get("ratelimit") or {}
-        counted = [name for name in limit.get("characteristics") or [] if name != "cf.colo.id"]
-        try:
-            keys = [_characteristic(name) for name in counted]
-        except UnsupportedError as error:
-            notes.append(f"Cloudflare rule {rule.ref} of http_ratelimit is not enforced here: {error}")
-            continue
-        if rule.action not in {"block", "managed_challenge", "js_challenge", "challenge"}:
-            continue
-        for matchers in rule.when:
-            matched = {
-                "header_value_match": {
-                    "descriptor_key": "rule",
-                    "descriptor_value": rule.ref,
-                    "headers": matchers or [{"name": ":path", "present_match": True}],
-                }
-            }
-            limits.append({"actions": [matched, *(action for action, _ in keys)]})
-        requests, period = int(limit["requestsPerPeriod"]), float(limit["period"])
-        descriptors.append(
-            {
-                "entries": [{"key": "rule", "value": rule.ref}, *({"key": key} for _, key in keys)],
-                "token_bucket": {
-                    "max_tokens": requests,
-                    "tokens_per_fill": requests,
-                    "fill_interval": seconds(period),
-                },
-            }
-        )
-    if not descriptors:
-        return []
-    everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
-    config = typed(
-        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-        stat_prefix="edge_rate_limit",
-        # The mandatory default bucket is unlimited; only the rules' buckets apply.
-        token_bucket={"max_tokens": 4_000_000_000, "fill_interval": "1s"},
-        always_consume_default_token_bucket=False,
-        filter_enabled=everything,
-        filter_enforced=everything,
-        rate_limits=limits,
-        descriptors=descriptors,
-        max_dynamic_descriptors=10_000,
-        response_headers_to_add=[
-            {
-                "header": {"key": "retry-after", "value": str(min(_waits(rules)))},
-                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-            }
-        ],
-    )
-    return [{"name": "rate_limits", "typed_config": config}]
-
-
-def _waits(rules: Sequence[Rule]) -> list[int]:
-    limits = [rule.declared.get("ratelimit") or {} for rule in rules]
-    return [int(limit.get("mitigationTimeout") or limit.get("period") or 1) for limit in limits]
-
-
-def _characteristic(name: str) -> tuple[Resource, str]:
-    """Return the rate-limit action that identifies a client, and its descriptor key."""
-    if name in {"ip.src", "cf.unique_visitor_id"}:
-        return {"remote_address": {}}, "remote_address"
-    if name.startswith('http.request.headers["'):
-        header = name.split('"')[1].lower()
-        return {"request_headers": {"header_name": header, "descriptor_key": header}}, header
-    raise UnsupportedError(f"the characteristic {name} is not supported on this host")
-
-
-# -- headers ----------------------------------------------------------------------------------------------
-
-
-def _response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: list[str]) -> Resource:
-    """Return a filter that sets HSTS and the transform rules' headers on every response, errors included."""
-    mutations: list[Resource] = []
-    security = (settings.get("security_header") or {}).get("strict_transport_security") or {}
-    if security.get("enabled"):
-        parts = [f"max-age={int(security.get('max_age') or 0)}"]
-        parts += ["includeSubDomains"] if security.get("include_subdomains") else []
-        parts += ["preload"] if security.get("preload") else []
-        mutations.append(_set("strict-transport-security", "; ".join(parts)))
-        if security.get("nosniff"):
-            mutations.append(_set("x-content-type-options", "nosniff"))
-    for rule in rules:
-        if rule.when != [[]]:
-            notes.append(
-                f"Cloudflare rule {rule.ref}: conditional header transforms are not supported on this host"
-            )
-            continue
-        for name, change in _named(rule.parameters.get("headers")):
-            if change.get("operation") == "remove":
-                mutations.append({"remove": name})
-            elif change.get("value") is not None:
-                mutations.append(_set(name, str(change["value"])))
-    config = typed(
-        "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-        mutations={"response_mutations": mutations},
-    )
-    return {"name": "headers", "typed_config": config}
-
-
-def _named(declared: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Return header changes by name, declared as an object or as a list."""
-    if isinstance(declared, dict):
-        return list(declared.items())
-    return [(str(item.get("name")), item) for item in declared or []]
-
-
-def _set(name: str, value: str) -> Resource:
-    header = {"key": name.lower(), "value": value}
-    return {"append": {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}
-
-
-def _compression(settings: dict[str, Any]) -> list[Resource]:
-    """Return a Brotli filter if the zone enables it; already compressed responses are passed through."""
-    if settings.get("brotli") != "on":
-        return []
-    library = {
-        "name": "brotli",
-        "typed_config": typed("envoy.extensions.compression.brotli.compressor.v3.Brotli", quality=4),
-    }
-    types = [
-        "application/json",
-        "text/html",
-        "text/css",
-        "text/plain",
-        "application/javascript",
-        "image/svg+xml",
-    ]
-    config = typed(
-        "envoy.extensions.filters.http.compressor.v3.Compressor",
-        compressor_library=library,
-        response_direction_config={
-            "common_config": {"min_content_length": 1024, "content_type": types},
-            "disable_on_etag_header": True,
-        },
-    )
-    return [{"name": "brotli", "typed_config": config}]
-
-
-def hostnames(store: DesiredStore) -> list[str]:
-    """Return the host names of the zone's proxied records."""
-    return sorted(
-        {str(item.inputs.get("name")) for item in store.of_type(RECORD) if item.inputs.get("proxied")}
-    )
+    return bool(rules_of(store, "http_request_firewall_custom", []))

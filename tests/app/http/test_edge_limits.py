@@ -28,7 +28,8 @@ from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy import gateway_listener, oversized_bodies, session_affinity
 from rehearsal.host.envoy.backends import Backend
 from rehearsal.host.envoy.certificate_authority import Authority
-from rehearsal.host.envoy.edge_listener import RULESET, SECURITY_POLICY, edge, local_cluster
+from rehearsal.host.envoy.cloudflare_zone import RULESET
+from rehearsal.host.envoy.edge_listener import SECURITY_POLICY, edge, local_cluster
 from rehearsal.host.envoy.process import binary, static_endpoints
 from tests.app.conftest import Person
 from tests.app.media.test_endpoints import sample_image, settled, upload
