@@ -11,7 +11,6 @@ from rehearsal.host.envoy.edge_filters import (
     cache_filter,
     compression,
     firewall,
-    lua_filter,
     rate_limits,
     response_headers,
 )
@@ -139,8 +138,3 @@ def test_copies_differ_by_the_headers_that_the_service_names() -> None:
     allowed = cache_filter()["typed_config"]["allowed_vary_headers"]
     assert {item["exact"] for item in allowed} == {"accept", "accept-encoding", "accept-language", "origin"}
     assert all(item["ignore_case"] for item in allowed)
-
-
-def test_the_script_of_cached_responses_removes_cookies() -> None:
-    script = lua_filter()["typed_config"]["default_source_code"]["inline_string"]
-    assert 'headers:remove("set-cookie")' in script
