@@ -2,7 +2,7 @@
 
 One decision covers all rules that apply to a request and charges either all of their buckets or none. While
 the pod holds leases for all of them it decides locally; otherwise it calls Redis, and concurrent requests
-share one script call. A rejection is remembered until it ends, so a client over its limit causes no load on
+share one script call. A rejection is cached until it ends, so a client over its limit causes no load on
 Redis.
 """
 
