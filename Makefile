@@ -27,7 +27,7 @@ setup: $(STAMP) ## Make .venv with everything the project needs
 up: $(STAMP) ## Bring the whole platform up on this machine
 	@$(BIN)/kingdom up --stack local
 
-down: $(STAMP) ## Stop it and leave nothing behind
+down: $(STAMP) ## Stop the platform and delete its data
 	@$(BIN)/kingdom down --stack local
 
 SUITE := not drill and not soak and not cluster and not engine and not providers
@@ -41,7 +41,7 @@ test-slow: $(STAMP) ## Run the tests that start many commands or plan whole stac
 drills: $(STAMP) ## Run the slow fault drills
 	@$(BIN)/pytest --numprocesses auto --dist loadgroup -m drill
 
-soak: $(STAMP) ## Load the service for ten minutes and watch its memory; long hangs; the webhook of alerts
+soak: $(STAMP) ## Load the service for ten minutes and check its memory; long hangs; the webhook of alerts
 	@$(BIN)/pytest -m soak
 
 demo: $(STAMP) ## Seed the platform that is up with demo accounts, content, credit and an order
@@ -64,7 +64,7 @@ providers: $(STAMP) ## Compare with the real providers: Pulumi's plugins, Terraf
 preview: $(STAMP) ## Plan every environment and evaluate its policies
 	@$(BIN)/kingdom preview --all
 
-# The peers live in an environment of their own: their pins (SAQ's redis<8) must not hold back the service's.
+# The peers live in an environment of their own: their pins (SAQ's redis<8) must not restrict those of the service.
 $(PEERS): $(STAMP) locks/peers.txt
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/peers
 	@$(BIN)/uv pip sync --quiet --python .venv/peers/bin/python --require-hashes locks/peers.txt
@@ -108,7 +108,7 @@ audit: $(STAMP) ## Check the locked packages for known vulnerabilities
 docs: $(STAMP) ## Write the documents that follow from the code
 	@$(BIN)/python -m tools.docs
 
-inventory: $(STAMP) ## Write what the program plans, for review
+inventory: $(STAMP) ## Write the inventories of planned resources, for review
 	@$(BIN)/python -W ignore::DeprecationWarning -m tools.inventory
 
 lock: $(STAMP) ## Resolve the locks again, with hashes and no registry address

@@ -294,11 +294,31 @@ def markdown_texts(source: str) -> Iterator[Text]:
         paragraph.append(line.lstrip("#|->* "))
 
 
+_HASH_SUFFIXES: Final = frozenset({".yaml", ".yml", ".toml", ".sh"})
+_HASH_NAMES: Final = frozenset({".gitattributes", "CODEOWNERS", "Containerfile", "Makefile", "run"})
+_SLASH_SUFFIXES: Final = frozenset({".css", ".go", ".js", ".mjs", ".rules", ".ts", ".tsx"})
+_SLASH_COMMENT: Final = re.compile(
+    r"(?:^|[ \t])//[ \t]?(?P<line>[^\n]*(?:\n[ \t]*//[^\n]*)*)|/\*\*?(?P<block>.*?)\*/",
+    re.MULTILINE | re.DOTALL,
+)
+
+
 def hash_comments(source: str) -> Iterator[Text]:
     """Comments of files whose comments start with `#` (YAML, Makefile, shell, TOML)."""
     for number, line in enumerate(source.splitlines(), start=1):
         if match := re.search(r"(?:^|\s)#+ (.*)$", line):
             yield Text(number, match[1])
+
+
+def slash_comments(source: str) -> Iterator[Text]:
+    """Comments of files whose comments are ``// …`` and ``/* … */`` (TypeScript, JavaScript, Go, CSS).
+
+    A comment that follows code on its line is read too; ``//`` in a string is not distinguished from one.
+    """
+    for found in _SLASH_COMMENT.finditer(source):
+        line = source.count("\n", 0, found.start()) + 1
+        text = re.sub(r"\s*\n\s*(?:\*|//)?\s*", "\n", found["line"] or found["block"] or "")
+        yield Text(line, text.strip())
 
 
 def findings_of(path: Path) -> list[Finding]:
@@ -315,16 +335,13 @@ def findings_of(path: Path) -> list[Finding]:
         ]
     if path.suffix == ".md":
         return [*prose_findings(name, markdown_texts(source))]
-    if path.suffix in {".yaml", ".yml", ".toml", ".sh", ".lua"} or path.name in {
-        "Makefile",
-        "Containerfile",
-        "run",
-    }:
-        return [
-            *prose_findings(
-                name, hash_comments(source.replace("--", "#") if path.suffix == ".lua" else source)
-            )
-        ]
+    script = path.suffix == "" and path.parent.name == "scripts"
+    if path.suffix in _HASH_SUFFIXES or path.name in _HASH_NAMES or script:
+        return [*prose_findings(name, hash_comments(source))]
+    if path.suffix == ".lua":
+        return [*prose_findings(name, hash_comments(source.replace("--", "#")))]
+    if path.suffix in _SLASH_SUFFIXES:
+        return [*prose_findings(name, slash_comments(source))]
     return []
 
 

@@ -88,7 +88,7 @@ class Observability(Component):
         """Create the uptime check: from three continents, through the edge to the database."""
         monitoring.UptimeCheckConfig(
             self.name,
-            display_name=f"{args.edge.hostname} answers",
+            display_name=f"{args.edge.hostname} responds",
             timeout="10s",
             period="60s",
             selected_regions=["EUROPE", "USA", "ASIA_PACIFIC"],

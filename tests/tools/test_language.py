@@ -12,6 +12,7 @@ from tools.language import (
     prose_findings,
     python_names,
     python_texts,
+    slash_comments,
 )
 
 
@@ -123,4 +124,19 @@ def test_comments_of_configuration_files_are_prose() -> None:
     assert [text.content for text in hash_comments("# first\nkey: value # second\nurl: x#y\n")] == [
         "first",
         "second",
+    ]
+
+
+def test_comments_of_typescript_are_texts_with_their_lines() -> None:
+    source = """\
+/** One sentence
+ * on two lines. */
+const url = 'https://localhost'; // after code
+// first
+// second
+"""
+    assert list(slash_comments(source)) == [
+        Text(1, "One sentence\non two lines."),
+        Text(3, "after code"),
+        Text(4, "first\nsecond"),
     ]

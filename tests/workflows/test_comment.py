@@ -94,7 +94,7 @@ def test_links_mentions_and_references_in_untrusted_text_are_removed(tmp_path: P
     (body,) = posted(tmp_path, text)[0]
     head, _, foot = body.rpartition("\n---\n")
     assert not [mark for mark in HOSTILE.values() if mark in head.removeprefix("<!-- kingdom preview -->")]
-    assert foot.startswith("Made by the pull request's own code at " + "a" * 40)
+    assert foot.startswith("Created by the pull request's own code at " + "a" * 40)
 
 
 def test_markup_of_a_review_is_not_changed(tmp_path: Path) -> None:

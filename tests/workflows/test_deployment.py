@@ -74,7 +74,7 @@ def _deploy(folders: pytest.TempPathFactory, providers: str) -> Deployed:
     summary = (temporary / "summary.md").read_text()
     plan = _approved(runner, second["Plan"], temporary)
     tampered = _tampered(plan, temporary)
-    second["approved"] = plan.run("The plan is the one that was approved")
+    second["approved"] = plan.run("Check that the plan is the approved one")
     second["before"] = plan.run("Record the running image")
     changed_meanwhile = _change_meanwhile(pulumi, plan)
     second["up"] = plan.run("Apply the approved plan")
@@ -123,7 +123,7 @@ def _tampered(plan: Runner, temporary: Path) -> Stepped:
     file = temporary / "plan" / "plan.json"
     text = file.read_text()
     file.write_text(text + "\n")
-    ended = plan.run("The plan is the one that was approved")
+    ended = plan.run("Check that the plan is the approved one")
     file.write_text(text)
     return ended
 

@@ -1,6 +1,6 @@
 // Package hpa drives the real HorizontalController of kube-controller-manager over traces, in virtual time.
 //
-// The controller is made by its exported constructor with fake clients, and runs with its own queue and
+// The controller is created by its exported constructor with fake clients, and runs with its own queue and
 // workers inside a testing/synctest bubble, so that an hour of syncs takes milliseconds. Traces are read from
 // the file named by HPA_TRACES, one JSON object a line (see rehearsal/host/kubernetes/hpa/trace.py); what the
 // controller did at each step goes to the file named by HPA_DECISIONS.
@@ -360,7 +360,7 @@ func decide(t *testing.T, given trace) []decision {
 			controller.Run(ctx, 1)
 			close(done)
 		}()
-		// Its worker starts once it has asked for the informers' state, which it does every 100 ms.
+		// Its worker starts after a query of the informers' state, which it does every 100 ms.
 		time.Sleep(time.Second)
 		synctest.Wait()
 		w.began = time.Now()

@@ -3,8 +3,8 @@
 //	go run ./hpa/tables OUTPUT
 //
 // It copies the module k8s.io/kubernetes that go.mod pins into a temporary folder, renames the functions that
-// decide so that the wrappers of recorder.go.txt stand in for them, names the running row in every (sub)test,
-// runs the package's own tests, which must pass, and writes what every decision saw and gave: one JSON object
+// decide so that the wrappers of recorder.go.txt replace them, names the running row in every (sub)test,
+// runs the package's own tests, which must pass, and writes the input and the result of every decision: one JSON object
 // with the version and the rows. The copy is removed; none of its source is part of the output.
 package main
 
