@@ -28,7 +28,7 @@ def test_predictable_password_needs_fewer_guesses(easier: str, harder: str) -> N
     assert log_guesses(easier) < log_guesses(harder)
 
 
-def test_known_word_needs_none() -> None:
+def test_known_word_needs_no_guesses() -> None:
     assert log_guesses("lovelace", frozenset({"lovelace"})) == 0
     assert log_guesses("lovelace1", frozenset({"lovelace"})) == 1
 

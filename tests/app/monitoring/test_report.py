@@ -38,7 +38,7 @@ REPORT = build(
 )  # fmt: skip
 
 
-def test_it_has_findings_with_their_cause_capacity_and_business() -> None:
+def test_report_has_findings_with_their_cause_capacity_and_business() -> None:
     data = json.loads(json.dumps(REPORT.to_json()))
     (finding,) = data["findings"]
     assert finding["movers"][0]["title"] == "api <new>"

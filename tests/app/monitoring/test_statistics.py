@@ -59,7 +59,7 @@ def test_shift_is_the_rank_sum_test_of_scipy(before: list[float], after: list[fl
 
 
 @given(st.floats(-6, 6))
-def test_two_sided(z: float) -> None:
+def test_p_values_are_two_sided(z: float) -> None:
     assert two_sided(z) == pytest.approx(2 * float(stats.norm.sf(abs(z))))
 
 

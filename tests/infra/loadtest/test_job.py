@@ -35,7 +35,7 @@ def test_an_update_does_not_wait_for_its_end(with_load_test: Declared) -> None:
     assert annotations["pulumi.com/skipAwait"] == "true"
 
 
-def test_it_runs_on_its_own_pool_as_its_own_account(with_load_test: Declared) -> None:
+def test_load_test_runs_on_its_own_pool_as_its_own_account(with_load_test: Declared) -> None:
     pod = spec(with_load_test)["template"]["spec"]
     assert pod["nodeSelector"] == {"kingdom.studio/pool": "loadtest"}
     assert [each["value"] for each in pod["tolerations"]] == ["loadtest"]

@@ -30,7 +30,7 @@ def problems(run: dict[str, Any], **sections: Any) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_it_is_off_in_every_stack(stack: str) -> None:
+def test_load_test_is_off_in_every_stack(stack: str) -> None:
     assert parse(stack, configuration(stack)).loadtest.run is None
 
 

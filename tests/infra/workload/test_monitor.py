@@ -82,7 +82,7 @@ def test_its_metrics_are_scraped_three_times(cloud: Declared, tmp_path: Path) ->
     assert settings.scrape >= 3 * float(endpoint["interval"].removesuffix("s"))
 
 
-def test_it_reaches_names_its_identity_and_google_only(cloud: Declared) -> None:
+def test_monitor_reaches_dns_its_identity_and_google_only(cloud: Declared) -> None:
     labels = job(cloud)["template"]["metadata"]["labels"]
     applied = {
         name.removeprefix("isolation-")
@@ -106,7 +106,7 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     )
 
 
-def test_it_mounts_no_secret_and_gets_no_variable_of_the_service(cloud: Declared) -> None:
+def test_monitor_mounts_no_secret_and_has_no_variable_of_the_service(cloud: Declared) -> None:
     assert [each["name"] for each in pod(cloud)["volumes"]] == ["scratch", "signals"]
     assert not any("envFrom" in container for container in pod(cloud)["containers"])
     assert not any(name.startswith("monitor") for name in cloud.of("SecretProviderClass"))

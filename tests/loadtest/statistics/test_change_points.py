@@ -69,7 +69,7 @@ def test_single_outliers_are_not_a_level() -> None:
     assert indexes(values) == []
 
 
-def test_a_change_within_the_tolerance_is_none() -> None:
+def test_a_change_within_the_tolerance_is_not_found() -> None:
     assert indexes(history(random.Random(4), [(30, 1.0), (30, 1.03)], 0.005)) == []
 
 

@@ -40,7 +40,7 @@ def test_a_slow_down_of_ten_percent_is_found() -> None:
     assert states(0.90, spread=0.03).get("faster", 0) >= 190
 
 
-def test_a_slow_down_within_the_tolerance_is_none() -> None:
+def test_a_slow_down_within_the_tolerance_is_not_a_regression() -> None:
     assert states(1.03, spread=0.03).get("slower", 0) == 0
 
 

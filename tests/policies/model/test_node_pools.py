@@ -120,7 +120,7 @@ def affinity(operator: str, *values: str, key: str = "disk") -> dict[str, Any]:
         (affinity("DoesNotExist", key="gpu"), True),
     ],
 )
-def test_selector_and_affinity(spec: dict[str, Any], accepted: bool) -> None:
+def test_pool_accepts_pods_by_selector_and_affinity(spec: dict[str, Any], accepted: bool) -> None:
     assert accepts(spec, labels={"disk": "ssd"}) == accepted
 
 

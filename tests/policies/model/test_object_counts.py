@@ -69,7 +69,7 @@ def service(kind: str, *ports: dict[str, Any], name: str = "s", **spec: Any) -> 
         ),
     ],
 )
-def test_ports_of_services(item: Resource, balancers: int, ports: int) -> None:
+def test_node_ports_of_services_are_counted(item: Resource, balancers: int, ports: int) -> None:
     own = held(item)
     assert (needed("services.loadbalancers", own), needed("services.nodeports", own)) == (balancers, ports)
 

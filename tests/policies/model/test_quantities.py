@@ -36,7 +36,7 @@ def test_other_text_is_not_a_quantity(text: object) -> None:
     assert parse(text) is None
 
 
-def test_text_of_more_digits_than_are_parsed_is_none() -> None:
+def test_text_with_too_many_digits_is_not_a_quantity() -> None:
     assert parse("1" + "0" * 999) == MAX_AMOUNT
     assert parse("0" * 999 + "7") == 7
     assert parse("0" * 1_000 + "7") is None

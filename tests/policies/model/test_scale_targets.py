@@ -126,7 +126,7 @@ LABELS = {"app": "api"}
         ({"matchExpressions": [{"key": "app", "operator": "Near"}]}, False),
     ],
 )
-def test_label_selector(selector: Any, matched: bool) -> None:
+def test_label_selector_matches_as_in_kubernetes(selector: Any, matched: bool) -> None:
     assert matches(Node(selector), Node(LABELS)) == matched
 
 

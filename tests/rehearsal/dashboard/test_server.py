@@ -85,7 +85,7 @@ def test_a_webhook_that_hangs_does_not_delay_the_recorder(monkeypatch: pytest.Mo
         assert "is unavailable" in next(event.title for event in found if event.kind == "source")
 
 
-def test_it_serves_the_range_query_of_prometheus(dashboard: tuple[str, Recorder]) -> None:
+def test_range_query_of_prometheus_is_served(dashboard: tuple[str, Recorder]) -> None:
     url, recorder = dashboard
     with closing(PrometheusSource(url)) as source:
         query = recorder.signals.signals["requests"].query

@@ -364,20 +364,20 @@ def test_encrypted_configuration_without_passphrase_is_unknown(
 # -- features of the protocol -----------------------------------------------------------------------------
 
 
-def test_transforms(case: Open) -> None:
+def test_transforms_change_the_inputs(case: Open) -> None:
     program = case("transforms")
     program.up()
     assert [program.record(name).inputs["length"] for name in "pc"] == [4, 4]
 
 
-def test_hooks(case: Open) -> None:
+def test_hook_of_a_resource_is_called_and_recorded(case: Open) -> None:
     program = case("hooks")
     result = program.up()
     assert "hook p" in messages(result)
     assert program.raw("p")["resourceHooks"] == {"BeforeCreate": ["h"]}
 
 
-def test_replace_with(case: Open) -> None:
+def test_resource_with_replace_with_is_replaced_along(case: Open) -> None:
     program = case("replace-with")
     program.at(0).up()
     assert ops(program.at(1).up()) == {"p": Op.REPLACE, "b": Op.REPLACE}
@@ -394,7 +394,7 @@ def test_secret_replacement_trigger_is_recorded_without_its_value(case: Open) ->
     assert not ops(program.at(1).up())
 
 
-def test_replacement_trigger(case: Open) -> None:
+def test_changed_replacement_trigger_replaces(case: Open) -> None:
     program = case("replacement-trigger")
     program.at(0).up()
     assert program.raw("rt")["replacementTrigger"] == "0"

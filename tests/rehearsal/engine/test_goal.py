@@ -46,7 +46,7 @@ CHILD = Goal(
         ("-1m30s", -90),
     ],
 )
-def test_duration_in_seconds(text: str, value: float) -> None:
+def test_duration_is_parsed_to_seconds(text: str, value: float) -> None:
     assert seconds(text) == value
 
 

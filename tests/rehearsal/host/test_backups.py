@@ -86,7 +86,9 @@ def test_a_backup_is_due_after_the_declared_interval(backups: Backups) -> None:
     assert backups.is_due(schedule, taken + 12 * 3600)
 
 
-def test_an_interrupted_backup_is_none(backups: Backups, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_backup_is_not_listed(
+    backups: Backups, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise OSError("no space left on device")
 

@@ -14,7 +14,7 @@ class Clocks:
         self.wall += seconds + jump
 
 
-def test_it_follows_the_wall_clock() -> None:
+def test_timestamps_follow_the_wall_clock() -> None:
     clocks = Clocks()
     clock = RecordingClock(0.0, lambda: clocks.wall, lambda: clocks.monotonic)
     assert clock.now() == (1000.0, "")

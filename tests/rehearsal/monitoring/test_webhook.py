@@ -61,7 +61,7 @@ def test_a_server_error_is_tried_again_and_a_refusal_is_not() -> None:
     assert len(receiver.requests) == 1
 
 
-def test_configuration() -> None:
+def test_webhook_needs_an_address_and_a_secret() -> None:
     assert Webhook.from_environment({}) is None
     found = Webhook.from_environment(
         {"KINGDOM_WEBHOOK_URL": "http://receiver/", "KINGDOM_WEBHOOK_SECRET": SECRET_TEXT}

@@ -84,7 +84,7 @@ def test_pack_runs_with_the_interpreter_of_its_environment(tmp_path: Path) -> No
     ("text", "config"),
     [("", {}), (" \n", {}), ("{}", {}), ('{"all": "advisory"}', {"all": "advisory"})],
 )
-def test_configuration_file_is_a_json_object_and_empty_is_none(
+def test_configuration_file_is_a_json_object_or_empty(
     tmp_path: Path, text: str, config: dict[str, Any]
 ) -> None:
     file = tmp_path / "config.json"

@@ -12,7 +12,7 @@ def test_only_the_first_line_is_taken() -> None:
     assert line.wait(0) == "50051\n"
 
 
-def test_end_without_a_line_is_empty_and_a_timeout_is_none() -> None:
+def test_end_of_the_output_and_a_timeout_are_distinguished() -> None:
     line = FirstLine()
     assert line.wait(0) is None
     line.end()

@@ -57,13 +57,13 @@ def test_values_survive_the_wire_format(value: Any) -> None:
         ("a[-1]", ("a", -1)),
     ],
 )
-def test_property_path(text: str, path: tuple[str | int, ...]) -> None:
+def test_property_path_is_parsed(text: str, path: tuple[str | int, ...]) -> None:
     assert parse_path(text) == path
     assert parse_path(format_path(path)) == path
 
 
 @pytest.mark.parametrize(("text", "path"), [("a..b", ("a", "b")), ("a.[0]", ("a", 0)), ("", ())])
-def test_loose_property_path(text: str, path: tuple[str | int, ...]) -> None:
+def test_redundant_separators_of_a_path_are_ignored(text: str, path: tuple[str | int, ...]) -> None:
     assert parse_path(text) == path
 
 

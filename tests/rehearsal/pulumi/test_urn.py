@@ -97,5 +97,5 @@ def test_child_named_after_its_parent_is_renamed_with_it() -> None:
     assert inherited_alias(other, GROUP, elsewhere) == make_urn("dev", "p", "toy:index:Thing", "disk", former)
 
 
-def test_provider_reference() -> None:
+def test_provider_reference_is_split_into_urn_and_id() -> None:
     assert split_reference(f"{GROUP}::some-id") == (GROUP, "some-id")

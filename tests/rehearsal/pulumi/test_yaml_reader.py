@@ -34,7 +34,7 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml, scalar
         ("2024-13-02", "2024-13-02"),
     ],
 )
-def test_plain_scalar(text: str, value: Any) -> None:
+def test_plain_scalar_has_the_type_of_pulumi(text: str, value: Any) -> None:
     found = scalar(text)
     assert (found, type(found) is bool) == (value, type(value) is bool)
 

@@ -98,7 +98,7 @@ def test_worktree_of_a_killed_process_is_removed_and_that_of_a_running_one_is_no
 
 
 @pytest.mark.parametrize("ref", ["no-such-branch", "--upload-pack=x", "main:Pulumi.yaml", ""])
-def test_a_ref_that_is_none_is_an_error_that_names_it(repository: Repository, ref: str) -> None:
+def test_an_unknown_ref_is_an_error_that_names_it(repository: Repository, ref: str) -> None:
     with pytest.raises(InputError, match=r"ref|commit"), checked_out(project(repository), ref):
         pass
     assert repository.worktrees() == []

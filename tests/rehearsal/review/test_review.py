@@ -244,7 +244,7 @@ def test_the_change_is_named_by_its_own_commit_and_compared_with_the_first_paren
 
 
 @pytest.mark.parametrize("format_", ["markdown", "json", "sarif", "junit", "text"])
-def test_a_base_that_is_none_fails_in_every_format(repository: Repository, format_: str) -> None:
+def test_an_unknown_base_fails_in_every_format(repository: Repository, format_: str) -> None:
     done = kingdom(repository, "preview", "--all", "--base", "no-such", "--format", format_)
     assert done.returncode == 2
     assert "the base 'no-such' is not a commit" in done.stderr
@@ -253,7 +253,7 @@ def test_a_base_that_is_none_fails_in_every_format(repository: Repository, forma
     assert repository.worktrees() == []
 
 
-def test_a_format_that_is_none_is_refused(repository: Repository) -> None:
+def test_an_unknown_format_is_refused(repository: Repository) -> None:
     done = kingdom(repository, "preview", "--all", "--format", "yaml")
     assert done.returncode == 2
     assert "--format is one of text, markdown, json, sarif, junit" in done.stderr
@@ -278,7 +278,7 @@ def test_up_carries_out_the_reviewed_plan_and_no_other(repository: Repository) -
 
 
 @pytest.mark.parametrize("text", ["sha256:1234", "nowhere.json", "Pulumi.yaml"])
-def test_an_expected_plan_that_is_none_is_refused(repository: Repository, text: str) -> None:
+def test_an_expected_plan_that_is_not_a_digest_or_file_is_refused(repository: Repository, text: str) -> None:
     done = kingdom(repository, "up", "--stack", "dev", "--expect-plan", text)
     assert done.returncode == 2
     assert "plan" in done.stderr

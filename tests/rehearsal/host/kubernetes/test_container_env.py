@@ -64,7 +64,7 @@ def test_variables_of_objects_come_before_those_of_the_container(tmp_path: Path)
         ("metadata.annotations['note']", "n"),
     ],
 )
-def test_downward_api(tmp_path: Path, field: str, expected: str) -> None:
+def test_fields_of_the_downward_api_are_resolved(tmp_path: Path, field: str, expected: str) -> None:
     assert value(tmp_path, {"fieldRef": {"fieldPath": field}}) == expected
 
 
@@ -84,7 +84,7 @@ def test_resources_are_rounded_up_to_the_divisor(
     assert value(tmp_path, {"resourceFieldRef": {"resource": resource, "divisor": divisor}}) == expected
 
 
-def test_keys_of_objects(tmp_path: Path) -> None:
+def test_keys_of_config_maps_and_secrets_are_resolved(tmp_path: Path) -> None:
     assert value(tmp_path, {"configMapKeyRef": {"name": "settings", "key": "A"}}) == "1"
     assert value(tmp_path, {"secretKeyRef": {"name": "keys", "key": "TOKEN"}}) == "t"
 

@@ -29,7 +29,7 @@ START = dt.datetime(2026, 2, 26, 10, 17, tzinfo=dt.UTC)
         ("0 0 * * mon", "2026-03-02 00:00"),
     ],
 )
-def test_next_run(schedule: str, expected: str) -> None:
+def test_next_run_follows_from_the_schedule(schedule: str, expected: str) -> None:
     found = next_run(parse_schedule(schedule), START)
     assert found is not None
     assert f"{found:%Y-%m-%d %H:%M}" == expected

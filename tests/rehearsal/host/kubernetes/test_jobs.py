@@ -162,7 +162,9 @@ def test_schedule_is_in_its_time_zone(workloads: Any, zone: str, runs: int) -> N
 @pytest.mark.parametrize(
     ("policy", "created", "ended"), [("Allow", 2, 0), ("Forbid", 1, 0), ("Replace", 2, 1)]
 )
-def test_concurrency_policy(workloads: Any, policy: str, created: int, ended: int) -> None:
+def test_concurrency_policy_decides_on_an_overlapping_run(
+    workloads: Any, policy: str, created: int, ended: int
+) -> None:
     workloads.pods.append(FakePod(None, record("clean-202605041229-0", "202605041229")))
     jobs.sync_cron_job(cron_job(concurrencyPolicy=policy), workloads)
     assert (len(workloads.pods), len(workloads.ended)) == (created, ended)

@@ -69,7 +69,7 @@ SAMPLES = Given(
         ("count_over_time(ended[2m])", {A: 5.0}),
     ],
 )
-def test_results(text: str, expected: dict[Labels, float]) -> None:
+def test_expression_is_evaluated_over_the_samples(text: str, expected: dict[Labels, float]) -> None:
     assert query(SAMPLES, text, 100.0) == expected
 
 

@@ -28,7 +28,7 @@ def test_every_declared_query_is_read() -> None:
     assert all(list(selectors(parse(query))) for query in queries)
 
 
-def test_precedence_and_associativity() -> None:
+def test_operators_have_the_precedence_of_prometheus() -> None:
     assert parse("1 + 2 * 3") == Binary("+", Number(1), Binary("*", Number(2), Number(3)))
     assert parse("1 - 2 - 3") == Binary("-", Binary("-", Number(1), Number(2)), Number(3))
     assert parse("2 ^ 3 ^ 2") == Binary("^", Number(2), Binary("^", Number(3), Number(2)))
@@ -81,5 +81,5 @@ def test_a_matcher_is_anchored() -> None:
     assert Matcher("x", "!~", "5..").matches("")
 
 
-def test_seconds() -> None:
+def test_durations_are_parsed_to_seconds() -> None:
     assert seconds("1d2h3m4s5ms") == 86_400 + 7_200 + 180 + 4 + 0.005

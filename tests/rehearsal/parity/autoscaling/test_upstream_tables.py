@@ -144,7 +144,7 @@ def events(items: list[list[Any]]) -> list[ScaleEvent]:
 
 
 @pytest.mark.parametrize("row", rows("reconcile"))
-def test_sync(row: Row) -> None:
+def test_sync_decides_as_upstream(row: Row) -> None:
     spec, expected = AutoscalerSpec.parse(row["spec"]), row["result"]
     before, scale = row["before"], row["scale"] or {"error": "no scale was read"}
     known = recommendations(before["recommendations"])
@@ -235,7 +235,7 @@ def shown(status: Any) -> Row:
 
 
 @pytest.mark.parametrize("row", rows("calculate"))
-def test_replica_calculator(row: Row) -> None:
+def test_replica_calculator_decides_as_upstream(row: Row) -> None:
     given, expected = row["arguments"], row["result"]
     down, up = row["tolerances"]
     calculator = ReplicaCalculator(pods(row), NOW, config(row), Tolerances(down, up))
@@ -305,21 +305,21 @@ def test_requests_are_summed(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", rows("limits"))
-def test_limits_without_behavior(row: Row) -> None:
+def test_limits_without_behavior_are_those_of_upstream(row: Row) -> None:
     given = row["arguments"]
     found = within_limits(given["current"], given["desired"], given["min"], given["max"], config(row))
     assert vars(found) == row["result"]
 
 
 @pytest.mark.parametrize("row", rows("stabilize"))
-def test_stabilization_without_behavior(row: Row) -> None:
+def test_stabilization_without_behavior_is_that_of_upstream(row: Row) -> None:
     state = AutoscalerState(recommendations(row["recommendations"]))
     assert stabilized(state, row["desired"], NOW, config(row)) == row["result"]["replicas"]
     assert state.recommendations == recommendations(row["result"]["recommendations"])
 
 
 @pytest.mark.parametrize("row", rows("stabilizeWithBehavior"))
-def test_stabilization_with_behavior(row: Row) -> None:
+def test_stabilization_with_behavior_is_that_of_upstream(row: Row) -> None:
     given, expected = row["arguments"], row["result"]
     state = AutoscalerState(recommendations(row["recommendations"]))
     found = stabilized_by_behavior(
@@ -343,7 +343,7 @@ def behavior_of(up: Row | None, down: Row | None) -> Behavior:
 
 
 @pytest.mark.parametrize("row", rows("rate"))
-def test_rate_limits(row: Row) -> None:
+def test_rate_limits_are_those_of_upstream(row: Row) -> None:
     given = row["arguments"]
     state = AutoscalerState(scale_ups=events(row["scaleUps"]), scale_downs=events(row["scaleDowns"]))
     behavior = behavior_of(given["ScaleUpBehavior"], given["ScaleDownBehavior"])
@@ -360,7 +360,7 @@ def test_rate_limits(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", rows("limit"))
-def test_policies(row: Row) -> None:
+def test_policies_limit_changes_as_upstream(row: Row) -> None:
     state = AutoscalerState(scale_ups=events(row["scaleUps"]), scale_downs=events(row["scaleDowns"]))
     behavior = behavior_of(row["rules"], row["rules"])
     found = (

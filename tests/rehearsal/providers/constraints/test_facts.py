@@ -45,7 +45,7 @@ def test_attributes_are_listed_below_their_parent() -> None:
     assert "rotation_period" in found.children["rotation"]
 
 
-def test_a_type_or_package_without_facts_is_none() -> None:
+def test_a_type_or_package_without_facts_is_not_found() -> None:
     assert facts.read("gcp", "google_nothing") is None
     assert facts.read("kubernetes", "pod") is None
     assert facts.types("kubernetes") == ()

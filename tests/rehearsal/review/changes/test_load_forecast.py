@@ -67,7 +67,7 @@ def test_the_form_of_the_line() -> None:
     )
 
 
-def test_it_takes_milliseconds() -> None:
+def test_forecast_of_a_change_takes_milliseconds() -> None:
     began = time.process_time()
     compared(platform(100), platform(60), calibration())
     assert time.process_time() - began < 1

@@ -90,7 +90,7 @@ def test_without_behavior_an_earlier_higher_recommendation_counts_on_the_way_up(
     assert reconcile(given, state, observed(20, cpu(20, 23)), 30.0).desired == 40
 
 
-def test_it_scales_to_zero_and_back_by_a_shared_metric() -> None:
+def test_workload_is_scaled_to_zero_and_back_by_a_shared_metric() -> None:
     behavior = {"scaleDown": {"stabilizationWindowSeconds": 0}}
     given, state = spec(QUEUE, low=0, behavior=behavior), AutoscalerState()
     assert reconcile(given, state, observed(2, ExternalReadings([0])), 0.0).desired == 0

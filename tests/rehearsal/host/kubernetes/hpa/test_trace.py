@@ -209,7 +209,7 @@ def test_pods_of_several_autoscalers_are_recorded_as_ambiguous(autoscalers: int,
     assert recorded_step(spec, observed, 0.0)["ambiguous"] is ambiguous
 
 
-def test_keys_of_readings() -> None:
+def test_readings_have_a_key_per_metric() -> None:
     container = {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "main"}}
     assert reading_key(container) == "cpu/main"
     assert reading_key({"type": "Resource", "resource": {"name": "memory"}}) == "memory/"

@@ -52,7 +52,7 @@ def found(check: Check, inputs: Mapping[str, Any]) -> list[str]:
         ({"csi": None, "hostPath": {"path": "/a/../b"}}, ["spec.hostPath.path"]),
     ],
 )
-def test_persistent_volume(change: dict[str, Any], paths: list[str]) -> None:
+def test_persistent_volume_is_checked(change: dict[str, Any], paths: list[str]) -> None:
     assert found(persistent_volume_problems, {"spec": VOLUME | change}) == paths
 
 
@@ -65,7 +65,7 @@ def test_persistent_volume(change: dict[str, Any], paths: list[str]) -> None:
         (["ReadWriteOncePod", "ReadWriteOnce"], ["accessModes"]),
     ],
 )
-def test_access_modes(modes: list[Any], paths: list[str]) -> None:
+def test_access_modes_are_checked(modes: list[Any], paths: list[str]) -> None:
     assert [one.path for one in access_mode_problems({"accessModes": modes}, ())] == paths
 
 
@@ -100,7 +100,7 @@ def test_quantity_must_be_more_than_zero(value: Any, number: int) -> None:
         ),
     ],
 )
-def test_webhook(change: dict[str, Any], path: str | None) -> None:
+def test_webhook_is_checked(change: dict[str, Any], path: str | None) -> None:
     paths = found(webhook_problems, {"webhooks": [WEBHOOK | change]})
     assert paths == ([] if path is None else [f"webhooks[0].{path}"])
 
@@ -123,7 +123,7 @@ def test_webhook(change: dict[str, Any], path: str | None) -> None:
         ),
     ],
 )
-def test_other_objects(check: Check, inputs: dict[str, Any], paths: list[str]) -> None:
+def test_other_objects_are_checked(check: Check, inputs: dict[str, Any], paths: list[str]) -> None:
     assert found(check, inputs) == paths
 
 

@@ -45,7 +45,7 @@ def path(**entry: Any) -> dict[str, Any]:
         ({"rules": [path(path="/a//b", pathType="ImplementationSpecific")]}, []),
     ],
 )  # fmt: skip
-def test_ingress(spec: dict[str, Any], found: list[str]) -> None:
+def test_ingress_is_checked(spec: dict[str, Any], found: list[str]) -> None:
     assert ingress(**spec) == found
 
 
@@ -61,10 +61,10 @@ def test_ingress(spec: dict[str, Any], found: list[str]) -> None:
         ({"egress": [{"ports": [{"port": 90, "endPort": 80}]}]}, ["spec.egress[0].ports[0].endPort"]),
     ],
 )  # fmt: skip
-def test_network_policy(spec: dict[str, Any], found: list[str]) -> None:
+def test_network_policy_is_checked(spec: dict[str, Any], found: list[str]) -> None:
     assert [one.path for one in network_policy_problems({"spec": spec})] == found
 
 
 @pytest.mark.parametrize(("value", "number"), [("10.0.0.0/8", 0), (UNKNOWN, 0), (None, 0), ("everywhere", 1)])
-def test_address_range(value: Any, number: int) -> None:
+def test_address_range_is_checked(value: Any, number: int) -> None:
     assert len(list(network_range(value, ("a",)))) == number
