@@ -365,7 +365,7 @@ def _patience(probe: Node) -> float:
     return period * (probe["failureThreshold"].number(_FAILURES) or _FAILURES)
 
 
-# Requirement to its warning and critical thresholds: shares in percent, response time in seconds.
+# Warning and critical thresholds by requirement: shares in percent, response time in seconds.
 _THRESHOLDS: Final[dict[str, tuple[float, float]]] = {
     "ALR1": (80, 90),
     "ALR2": (80, 95),

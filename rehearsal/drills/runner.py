@@ -227,9 +227,9 @@ def _await_recovery(machine: Machine, history: History, began: float, fault_ende
 
 
 def _settle(clients: list[Client], options: DrillOptions) -> None:
-    """The last reads: until every piece is done and every client has read everything back.
+    """Run the final reads: until every item is generated and every client has read back its writes.
 
-    They begin when no cache may show the state before the last write any more.
+    They begin when no cache can serve the state before the last write.
     """
     options.notice("load is over; reading everything back")
     current = time.monotonic() + _STALENESS_SECONDS

@@ -1,4 +1,4 @@
-"""`python -m tools.mutants`."""
+"""Entry point of `python -m tools.mutants`."""
 
 import sys
 

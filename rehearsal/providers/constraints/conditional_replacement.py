@@ -70,12 +70,12 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _smaller(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`IsDiskShrinkage`, `isInstanceShrinkage`."""
+    """Whether a size decreases (`IsDiskShrinkage`, `isInstanceShrinkage`)."""
     return isinstance(before, (int, float)) and isinstance(after, (int, float)) and after < before
 
 
 def _narrower(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`IsShrinkageIpCidr`: only a range that covers the former one is an update."""
+    """Whether a range does not cover the former one (`IsShrinkageIpCidr`)."""
     try:
         first, last = (ipaddress.ip_network(value, strict=False) for value in (before, after))
     except (ValueError, TypeError):
@@ -87,17 +87,17 @@ def _narrower(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
 
 
 def _disabled(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isBeenEnabled`, `isPolicyLocked`, `autoUpgradeEnabledCustomizeDiff`."""
+    """Whether true is changed or removed (`isBeenEnabled`, `isPolicyLocked`, `autoUpgradeEnabled…`)."""
     return before is True and after is not True
 
 
 def _switched_off(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isBeenEnabled`, for an attribute that keeps its value when it is no longer declared."""
+    """Whether true becomes false; an undeclared attribute retains its value (`isBeenEnabled`)."""
     return before is True and after is False
 
 
 def _other_primary(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isSwitchoverFromOldPrimarySide`: only a switchover to a replica adds a primary in place."""
+    """Whether the primary changes, except in a switchover to a replica (`isSwitchoverFromOldPrimarySide`)."""
     return after is not None and before != after and not (before is None and _is_replica(inputs))
 
 
@@ -106,12 +106,12 @@ def _is_replica(inputs: Mapping[str, Any]) -> bool:
 
 
 def _removed(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`privateNetworkCustomizeDiff`, `ForceNewResourcePoliciesWorkloadPolicyIfNewIsEmpty`."""
+    """Whether a value is removed (`privateNetworkCustomizeDiff`, `ForceNewResourcePolicies…`)."""
     return bool(before) and not after
 
 
 def _older_redis(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`isRedisVersionDecreasing`; a version such as REDIS_6_X is not compared."""
+    """Whether a version decreases; REDIS_6_X is not compared (`isRedisVersionDecreasing`)."""
     versions = [_REDIS_VERSION.search(str(value)) for value in (before, after)]
     if versions[0] is None or versions[1] is None:
         return False
@@ -120,34 +120,34 @@ def _older_redis(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
 
 
 def _other_attachment(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`forwardingRuleCustomizeDiff`, of `target`."""
+    """Whether `target` becomes another service attachment (`forwardingRuleCustomizeDiff`)."""
     return before != after and _ATTACHMENT in str(before) and _ATTACHMENT in str(after)
 
 
 def _managed_internally(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`forwardingRuleCustomizeDiff`, of `allow_global_access`."""
+    """Whether `allow_global_access` of an internal managed rule changes (`forwardingRuleCustomizeDiff`)."""
     return bool(before) != bool(after) and inputs.get("loadBalancingScheme") == "INTERNAL_MANAGED"
 
 
 def _item_removed(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`containerClusterEnableK8sBetaApisCustomizeDiff`."""
+    """Whether an item is removed from a list (`containerClusterEnableK8sBetaApisCustomizeDiff`)."""
     return isinstance(before, list) and isinstance(after, list) and any(item not in after for item in before)
 
 
 def _changed_on_autopilot(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`containerClusterAutopilotCustomizeDiff`."""
+    """Whether a value of an Autopilot cluster changes (`containerClusterAutopilotCustomizeDiff`)."""
     return before != after and inputs.get("enableAutopilot") is True
 
 
 def _other_columns(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`resourceBigQueryTableSchemaCustomizeDiff`."""
+    """Whether a changed schema needs a new table (`resourceBigQueryTableSchemaCustomizeDiff`)."""
     external = inputs.get("externalDataConfiguration") is not None
     old, new = bigquery_schema.parsed(before), bigquery_schema.parsed(after)
     return bool(after) and old != new and not bigquery_schema.is_changeable(old, new, external=external)
 
 
 def _other_address(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`forceNewIfNetworkIPNotUpdatable`: an address changes in place only with its network."""
+    """Whether an address changes without its network (`forceNewIfNetworkIPNotUpdatable`)."""
     if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
         return False
     for old, new in zip(before, after, strict=True):
@@ -165,7 +165,7 @@ def _name(link: Any) -> Any:
 
 
 def _leaves_dedicated(before: Any, after: Any, inputs: Mapping[str, Any]) -> bool:
-    """`resourceClusterCustomizeDiff`: a shared cluster (`TENANT`) becomes a dedicated one in place."""
+    """Whether the provider of a dedicated cluster changes (`resourceClusterCustomizeDiff`)."""
     return before != after and before != "TENANT"
 
 

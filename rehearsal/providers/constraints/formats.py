@@ -140,7 +140,7 @@ def _json(value: str) -> bool:
 
 
 def _json_array(value: str) -> bool:
-    """`validateBigQueryTableSchema`."""
+    """Whether a text is null or a JSON array without null (`validateBigQueryTableSchema`)."""
     try:
         items = json.loads(value)
     except ValueError:

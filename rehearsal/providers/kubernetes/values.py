@@ -58,7 +58,7 @@ def known_text(value: Any) -> str | None:
 def numbers(
     holder: Mapping[str, Any], path: Path, bounds: Mapping[str, int], max_value: int | None = None
 ) -> Iterator[Problem]:
-    """Yield problems of integers below their minimum in `min_values`, or above `max_value`."""
+    """Yield problems of integers below their minimum in `bounds`, or above `max_value`."""
     for name, low in bounds.items():
         value = opened(holder.get(name))
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -101,7 +101,7 @@ def dns_subdomain(value: Any, path: Path) -> Iterator[Problem]:
 
 
 def qualified_name(value: Any, path: Path) -> Iterator[Problem]:
-    """A problem of a text that is not a name with an optional domain before a slash (`IsQualifiedName`)."""
+    """Yield a problem of a text that is not a name, with an optional domain and slash (`IsQualifiedName`)."""
     text = known_text(value)
     if text is None:
         return

@@ -47,7 +47,7 @@ def _variants(variants: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]) -
 
 
 def _alert_interval(inputs: Mapping[str, Any]) -> Found:
-    """`IntervalMinValidator`."""
+    """Refuse an interval for notification types without one (`IntervalMinValidator`)."""
     for position, notification in items(inputs.get("notifications")):
         kind, interval = text(notification.get("typeName")), number(notification.get("intervalMin"))
         if interval is not None and interval > 0 and kind is not None and kind.upper() in _WITHOUT_INTERVAL:
@@ -55,7 +55,7 @@ def _alert_interval(inputs: Mapping[str, Any]) -> Found:
 
 
 def _aws_key(inputs: Mapping[str, Any]) -> Found:
-    """`AwsKmsConfigValidator`."""
+    """Refuse access keys beside a role (`AwsKmsConfigValidator`)."""
     config = inputs.get("awsKmsConfig")
     if isinstance(config, Mapping) and config.get("roleId") is not None:
         for name in ("accessKeyId", "secretAccessKey"):
@@ -64,7 +64,7 @@ def _aws_key(inputs: Mapping[str, Any]) -> Found:
 
 
 def _effective_fields(inputs: Mapping[str, Any]) -> Found:
-    """`UseEffectiveFieldsValidator`."""
+    """Refuse effective fields of a shared tier (`UseEffectiveFieldsValidator`)."""
     if inputs.get("useEffectiveFields") in (None, UNKNOWN):
         return
     for _, spec in items(inputs.get("replicationSpecs")):
@@ -81,7 +81,7 @@ def _update_only(inputs: Mapping[str, Any]) -> Found:
 
 
 def _expiration(inputs: Mapping[str, Any]) -> Found:
-    """`RequestOnlyRequiredOnCreate`."""
+    """Require the lifetime of a new secret (`RequestOnlyRequiredOnCreate`)."""
     if inputs.get("secretExpiresAfterHours") is None:
         yield ("secretExpiresAfterHours",), "required for a new secret"
 

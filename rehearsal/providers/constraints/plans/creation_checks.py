@@ -42,7 +42,7 @@ def _endpoint_service(inputs: Mapping[str, Any]) -> Found:
 
 
 def _search_index(inputs: Mapping[str, Any]) -> Found:
-    """`unmarshalSearchIndexMappingFields`, `unmarshalSearchIndexFields`, `UnmarshalStoredSource`."""
+    """Refuse malformed JSON (`unmarshalSearchIndexMappingFields`, `…Fields`, `UnmarshalStoredSource`)."""
     for name, kind in _INDEX_JSON.items():
         value = text(inputs.get(name))
         if value and not isinstance(_parsed(value), kind):
@@ -54,7 +54,7 @@ def _search_index(inputs: Mapping[str, Any]) -> Found:
 
 
 def _labels(inputs: Mapping[str, Any]) -> Found:
-    """`newComponentLabel`."""
+    """Refuse the label that Atlas sets (`newComponentLabel`)."""
     labels = inputs.get("labels")
     if isinstance(labels, Mapping) and "Infrastructure Tool" in labels:
         yield ("labels", "Infrastructure Tool"), "is a label that Atlas sets"

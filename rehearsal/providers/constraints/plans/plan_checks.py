@@ -44,7 +44,7 @@ def refused_plans(
 
 
 def _ssl_policy(inputs: Mapping[str, Any]) -> Found:
-    """`sslPolicyCustomizeDiff`."""
+    """Require features of a custom profile, and refuse them of others (`sslPolicyCustomizeDiff`)."""
     profile, features = inputs.get("profile", "COMPATIBLE"), inputs.get("customFeatures")
     if UNKNOWN in (profile, features):
         return
@@ -55,7 +55,7 @@ def _ssl_policy(inputs: Mapping[str, Any]) -> Found:
 
 
 def _firewall(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeFirewallSourceFieldsCustomizeDiff`, `…EnableLoggingCustomizeDiff`."""
+    """Require a source of ingress, refuse unused logs (`…FirewallSourceFields…`, `…EnableLogging…`)."""
     names = ("sourceRanges", "sourceServiceAccounts", "sourceTags")
     if inputs.get("direction") not in ("EGRESS", UNKNOWN) and all(
         inputs.get(name) is None
@@ -67,7 +67,7 @@ def _firewall(inputs: Mapping[str, Any]) -> Found:
 
 
 def _security_policy(inputs: Mapping[str, Any]) -> Found:
-    """`rulesCustomizeDiff`."""
+    """Refuse rules with equal priorities (`rulesCustomizeDiff`)."""
     rules = inputs.get("rules")
     if not isinstance(rules, list):
         return
@@ -78,7 +78,7 @@ def _security_policy(inputs: Mapping[str, Any]) -> Found:
 
 
 def _health_check(inputs: Mapping[str, Any]) -> Found:
-    """`validatePortSpec`."""
+    """Require the port that the port specification uses (`validatePortSpec`)."""
     for kind in (
         "httpHealthCheck",
         "httpsHealthCheck",
@@ -102,7 +102,7 @@ def _health_check(inputs: Mapping[str, Any]) -> Found:
 
 
 def _notification_channel(inputs: Mapping[str, Any]) -> Found:
-    """`sensitiveLabelCustomizeDiff`."""
+    """Refuse a label that is set as a sensitive label too (`sensitiveLabelCustomizeDiff`)."""
     labels, secrets = inputs.get("labels"), inputs.get("sensitiveLabels")
     if isinstance(labels, Mapping) and isinstance(secrets, Mapping):
         for name, label in (
@@ -115,7 +115,7 @@ def _notification_channel(inputs: Mapping[str, Any]) -> Found:
 
 
 def _instance_template(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeInstanceTemplateBootDiskCustomizeDiff`, `…ScratchDiskCustomizeDiff`."""
+    """Check boot and scratch disks (`resourceComputeInstanceTemplateBootDisk…`, `…ScratchDisk…`)."""
     disks = inputs.get("disks")
     for number, disk in enumerate(disks if isinstance(disks, list) else ()):
         if not isinstance(disk, Mapping):
@@ -134,7 +134,7 @@ def _instance_template(inputs: Mapping[str, Any]) -> Found:
 
 
 def _router(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeRouterCustomDiff`."""
+    """Refuse advertised routes in the default mode (`resourceComputeRouterCustomDiff`)."""
     bgp = inputs.get("bgp")
     if isinstance(bgp, Mapping) and bgp.get("advertiseMode", "DEFAULT") == "DEFAULT":
         for name in ("advertisedGroups", "advertisedIpRanges"):
@@ -143,7 +143,7 @@ def _router(inputs: Mapping[str, Any]) -> Found:
 
 
 def _region_backend_service(inputs: Mapping[str, Any]) -> Found:
-    """`customDiffRegionBackendService`."""
+    """Check backends against the load-balancing scheme (`customDiffRegionBackendService`)."""
     scheme, backends = inputs.get("loadBalancingScheme", "INTERNAL"), inputs.get("backends")
     if not isinstance(backends, list) or scheme in (UNKNOWN, "INTERNAL_MANAGED") or UNKNOWN in backends:
         return
@@ -158,13 +158,13 @@ def _region_backend_service(inputs: Mapping[str, Any]) -> Found:
 
 
 def _sink(inputs: Mapping[str, Any]) -> Found:
-    """`resourceLoggingProjectSinkCustomizeDiff`."""
+    """Require a unique writer for BigQuery (`resourceLoggingProjectSinkCustomizeDiff`)."""
     if given(inputs.get("bigqueryOptions")) and inputs.get("uniqueWriterIdentity") is False:
         yield ("uniqueWriterIdentity",), "must be true where bigqueryOptions is set"
 
 
 def _database_instance(inputs: Mapping[str, Any]) -> Found:
-    """`pitrSupportDbCustomizeDiff`, `activeDirectoryCustomizeDiff`."""
+    """Check recovery and Active Directory (`pitrSupportDbCustomizeDiff`, `activeDirectoryCustomizeDiff`)."""
     settings = inputs.get("settings")
     if not isinstance(settings, Mapping):
         return
@@ -181,14 +181,14 @@ def _database_instance(inputs: Mapping[str, Any]) -> Found:
 
 
 def _scheduler_job(inputs: Mapping[str, Any]) -> Found:
-    """`validateAuthHeaders`."""
+    """Refuse two kinds of tokens (`validateAuthHeaders`)."""
     target = inputs.get("httpTarget")
     if isinstance(target, Mapping) and all(given(target.get(name)) for name in ("oauthToken", "oidcToken")):
         yield ("httpTarget", "oauthToken"), "conflicts with oidcToken: set only one of them"
 
 
 def _bucket_object(inputs: Mapping[str, Any]) -> Found:
-    """`validateContexts`."""
+    """Refuse a key that is listed twice (`validateContexts`)."""
     contexts = inputs.get("contexts")
     custom = contexts.get("customs") if isinstance(contexts, Mapping) else None
     keys = (
@@ -199,13 +199,13 @@ def _bucket_object(inputs: Mapping[str, Any]) -> Found:
 
 
 def _new_router_nat(inputs: Mapping[str, Any]) -> Found:
-    """`resourceComputeRouterNatDrainNatIpsCustomDiff`, of a new resource."""
+    """Refuse drained addresses of a new NAT (`resourceComputeRouterNatDrainNatIpsCustomDiff`)."""
     if inputs.get("drainNatIps") not in (None, UNKNOWN, []):
         yield ("drainNatIps",), "a new NAT has no addresses to drain; set it in a later update"
 
 
 def _drained_addresses(old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
-    """`resourceComputeRouterNatDrainNatIpsCustomDiff`, of an update: addresses are compared by name."""
+    """Check drained addresses by name against those before (`resourceComputeRouterNatDrainNatIps…`)."""
     before, after, drained_before = (
         _names(values) for values in (old.get("natIps"), new.get("natIps"), old.get("drainNatIps"))
     )
@@ -225,7 +225,7 @@ def _names(links: Any) -> set[str]:
 
 
 def _cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterSurgeSettings…`, `…SkipNodePoolRefresh…`."""
+    """Check surge settings and node pools (`containerClusterSurgeSettings…`, `…SkipNodePoolRefresh…`)."""
     if inputs.get("skipNodePoolRefresh") is True and inputs.get("nodePools") not in (None, UNKNOWN, []):
         yield ("skipNodePoolRefresh",), "must not be true where nodePools is set; use NodePool resources"
     at: Any = inputs
@@ -239,7 +239,7 @@ def _cluster(inputs: Mapping[str, Any]) -> Found:
 
 
 def _new_cluster(inputs: Mapping[str, Any]) -> Found:
-    """`containerClusterNodeVersionCustomizeDiff`, `…NodeVersionRemoveDefault…`."""
+    """Check the node version of a new cluster (`containerClusterNodeVersion…`, `…RemoveDefault…`)."""
     if inputs.get("removeDefaultNodePool") is True and inputs.get("nodeVersion") not in (None, UNKNOWN, ""):
         yield ("nodeVersion",), "must not be set where removeDefaultNodePool is true: it is of that pool"
     nodes, master = inputs.get("nodeVersion"), inputs.get("minMasterVersion")
@@ -255,7 +255,7 @@ def _new_cluster(inputs: Mapping[str, Any]) -> Found:
 
 
 def _promoted(old: Mapping[str, Any], new: Mapping[str, Any]) -> Found:
-    """`checkPromoteConfigurationsAndUpdateDiff`: a replica that becomes a primary has no primary."""
+    """Refuse the primary of a replica that becomes one (`checkPromoteConfigurationsAndUpdateDiff`)."""
     before = old.get("instanceType")
     was_replica = before == _REPLICA or (before is None and given(old.get("masterInstanceName")))
     if was_replica and new.get("instanceType") == "CLOUD_SQL_INSTANCE":

@@ -37,7 +37,7 @@ _VOLUME_SOURCES: Final = (
 
 
 def persistent_volume_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """`ValidatePersistentVolumeSpec`."""
+    """Yield problems of a PersistentVolume (`ValidatePersistentVolumeSpec`)."""
     spec, path = mapping(inputs.get("spec")), ("spec",)
     yield from access_mode_problems(spec, path)
     capacity = opened(spec.get("capacity"))
@@ -82,7 +82,7 @@ def positive_quantity(value: Any, path: Path) -> Iterator[Problem]:
 
 
 def claim_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    """Problems of the `spec` of a volume claim, or of the template of one, at `path`."""
+    """Yield problems of the `spec` at `path`, of a volume claim or of a template of claims."""
     yield from access_mode_problems(spec, path)
     storage = value_at(spec, "resources", "requests", "storage")
     at = (*path, "resources", "requests", "storage")
@@ -96,7 +96,7 @@ def claim_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def webhook_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """`validateValidatingWebhook`, `validateMutatingWebhook`."""
+    """Yield problems of webhooks (`validateValidatingWebhook`, `validateMutatingWebhook`)."""
     for number, webhook in enumerate(items(inputs.get("webhooks"))):
         if isinstance(webhook, Mapping):
             yield from _webhook(webhook, ("webhooks", number))
@@ -149,7 +149,7 @@ def _rule(rule: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def lease_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """`ValidateLeaseSpec`."""
+    """Yield problems of a Lease (`ValidateLeaseSpec`)."""
     spec = mapping(inputs.get("spec"))
     yield from numbers(spec, ("spec",), {"leaseDurationSeconds": 1, "leaseTransitions": 0})
     if given(spec.get("preferredHolder")) and missing(spec.get("strategy")):
@@ -157,14 +157,14 @@ def lease_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def runtime_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """`ValidateRuntimeClass`."""
+    """Yield problems of a RuntimeClass (`ValidateRuntimeClass`)."""
     handler = known_text(inputs.get("handler"))
     if handler is not None and (len(handler) > 63 or not _LABEL.fullmatch(handler)):
         yield problem(("handler",), f"{handler!r} is not a DNS label: lower-case letters, digits, hyphens")
 
 
 def storage_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """`ValidateStorageClass`."""
+    """Yield problems of a StorageClass (`ValidateStorageClass`)."""
     yield from one_of(inputs, (), "reclaimPolicy", ("Delete", "Retain"))
     yield from one_of(inputs, (), "volumeBindingMode", ("Immediate", "WaitForFirstConsumer"))
     if "" in mapping(inputs.get("parameters")):
@@ -177,7 +177,7 @@ def storage_class_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def definition_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """Names, scope and versions (`ValidateCustomResourceDefinition` of k8s.io/apiextensions-apiserver)."""
+    """Yield problems of a definition: name, scope and versions (`ValidateCustomResourceDefinition`)."""
     spec = mapping(inputs.get("spec"))
     yield from one_of(spec, ("spec",), "scope", ("Cluster", "Namespaced"))
     name, plural, group = (

@@ -47,7 +47,7 @@ def network_range(value: Any, path: Path) -> Found:
 
 
 def network_policy_problems(inputs: Mapping[str, Any]) -> Found:
-    """`ValidateNetworkPolicySpec`."""
+    """Yield problems of a NetworkPolicy (`ValidateNetworkPolicySpec`)."""
     spec = mapping(inputs.get("spec"))
     yield from selector_problems(spec.get("podSelector"), ("spec", "podSelector"))
     if len(items(spec.get("policyTypes"))) > 2:
@@ -111,7 +111,7 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def ingress_problems(inputs: Mapping[str, Any]) -> Found:
-    """`ValidateIngressSpec`."""
+    """Yield problems of an Ingress (`ValidateIngressSpec`)."""
     spec = mapping(inputs.get("spec"))
     if missing(spec.get("rules")) and spec.get("defaultBackend") is None:
         yield problem(_SPEC, "rules or defaultBackend must be set")
@@ -139,7 +139,7 @@ def _host(host: Any, path: Path) -> Found:
 
 
 def _backend(backend: Any, path: Path) -> Found:
-    """`validateIngressBackend`."""
+    """Yield problems of a backend: one resource, or one port of a service (`validateIngressBackend`)."""
     if not isinstance(backend, Mapping):
         return
     resource, service = opened(backend.get("resource")), opened(backend.get("service"))

@@ -96,7 +96,7 @@ def _address(value: str, path: Path) -> Found:
 
 
 def traffic_problems(spec: Mapping[str, Any]) -> Found:
-    """Problems of a service's `spec` beyond those of each port."""
+    """Yield problems of a service's `spec` beyond the names and numbers of its ports."""
     kind = opened(spec.get("type", "ClusterIP"))
     yield from one_of(spec, _SPEC, "ipFamilyPolicy", ("PreferDualStack", "RequireDualStack", "SingleStack"))
     distributions = ("PreferClose", "PreferSameNode", "PreferSameZone")

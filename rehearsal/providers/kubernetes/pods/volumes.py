@@ -64,7 +64,7 @@ def _files(source: Mapping[str, Any], path: Path) -> Iterator[Problem]:
 
 
 def _no_parent(value: Any, path: Path) -> Iterator[Problem]:
-    """`validatePathNoBacksteps`."""
+    """Yield a problem of a path with `..` (`validatePathNoBacksteps`)."""
     text = known_text(value)
     if text is not None and ".." in text.split("/"):
         yield problem(path, f"{text!r} must not contain '..'")
