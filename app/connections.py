@@ -112,7 +112,7 @@ class _PoolReset:
         if self.pool is None or now < self._next_at:
             return
         self._next_at = now + _FAILOVER_SECONDS
-        log.warning("redis server is no longer the primary, reconnecting")
+        log.warning("Redis server is no longer the primary, reconnecting")
         # Including those in use: subscriptions and blocking reads would stay on the old primary otherwise.
         self._task = asyncio.create_task(self.pool.disconnect(inuse_connections=True))
 

@@ -147,7 +147,9 @@ class TelemetryMiddleware:
         streamed = "streaming" in scope
         self._http_metrics.record(method, route, status, seconds, streamed=streamed)
         if (status >= 500 and "refused" not in scope) or (seconds > _SLOW_SECONDS and not streamed):
-            log.warning("request", method=method, route=route, status=status, seconds=round(seconds, 4))
+            log.warning(
+                "slow or failed request", method=method, route=route, status=status, seconds=round(seconds, 4)
+            )
 
 
 def _identifiers(named: Mapping[bytes, bytes]) -> tuple[dict[str, str], str]:

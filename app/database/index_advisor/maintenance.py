@@ -38,4 +38,4 @@ async def _run_once(database: Database, members: list[Database], redis: Redis, m
         log.info("index advice", action=each.action, collection=each.collection, name=each.name, why=each.why)
     if mode is Advisor.APPLY and advice:
         for result in await apply(database, members, redis, advice, declared()):
-            log.warning("index maintenance", result=result)
+            log.warning("index change attempted", result=result)
