@@ -52,18 +52,36 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
     """Return the edge on `port`; without a declared zone it only terminates TLS."""
     notes: list[str] = []
     settings = settings_of(store)
+    headers = rules_of(store, "http_response_headers_transform", notes)
     filters = [
-        edge_filters.response_headers(
-            settings, rules_of(store, "http_response_headers_transform", notes), notes
-        ),
+        edge_filters.response_headers(settings, headers, notes),
         *edge_filters.firewall(rules_of(store, "http_request_firewall_custom", notes), notes),
         *edge_filters.rate_limits(rules_of(store, "http_ratelimit", notes), notes),
         *edge_filters.compression(settings),
         edge_filters.cache_filter(),
         edge_filters.lua_filter(),
     ]
-    max_request_seconds = _max_request_seconds(store)
-    manager = connection_manager(
+    manager = _manager(filters, routes_file, _max_request_seconds(store))
+    minimum = {"1.3": "TLSv1_3"}.get(str(settings.get("min_tls_version")), "TLSv1_2")
+    host = {
+        "name": NAME,
+        "domains": ["*"],
+        "routes": [
+            _two_hosts(),
+            *_oversized(store),
+            *_block_routes(rules_of(store, "http_request_firewall_custom", notes)),
+            *_routes(rules_of(store, "http_request_cache_settings", notes), notes),
+        ],
+    }
+    notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in unsupported_phases(store)]
+    if settings.get("http3") == "on":
+        notes.append("HTTP/3 is declared; the local edge serves HTTP/1.1 and HTTP/2")
+    return Edge(_listener(port, leaf, minimum, manager), {"name": NAME, "virtual_hosts": [host]}, notes)
+
+
+def _manager(filters: Sequence[Resource], routes_file: Path, max_request_seconds: float) -> Resource:
+    """Return the connection manager, with Cloudflare's limits of a request."""
+    return connection_manager(
         NAME,
         {"rds": {"route_config_name": NAME, "config_source": watched(routes_file)}},
         filters,
@@ -87,7 +105,10 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
         http2_protocol_options={"max_concurrent_streams": _MAX_STREAMS},
         local_reply_config=_local_replies(),
     )
-    minimum = {"1.3": "TLSv1_3"}.get(str(settings.get("min_tls_version")), "TLSv1_2")
+
+
+def _listener(port: int, leaf: Leaf, minimum: str, manager: Resource) -> Resource:
+    """Return the listener on `port` with TLS of at least the version `minimum`."""
     limit = {
         "name": "connections",
         "typed_config": typed(
@@ -96,7 +117,7 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
             max_connections=_MAX_CONNECTIONS,
         ),
     }
-    listener: Resource = {
+    return {
         "name": NAME,
         "address": socket_address(port),
         # Bounds the memory per connection to about one stream window instead of complete bodies.
@@ -109,25 +130,6 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
             }
         ],
     }
-    routes = {
-        "name": NAME,
-        "virtual_hosts": [
-            {
-                "name": NAME,
-                "domains": ["*"],
-                "routes": [
-                    _two_hosts(),
-                    *_oversized(store),
-                    *_block_routes(rules_of(store, "http_request_firewall_custom", notes)),
-                    *_routes(rules_of(store, "http_request_cache_settings", notes), notes),
-                ],
-            }
-        ],
-    }
-    notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in unsupported_phases(store)]
-    if settings.get("http3") == "on":
-        notes.append("HTTP/3 is declared; the local edge serves HTTP/1.1 and HTTP/2")
-    return Edge(listener, routes, notes)
 
 
 def _max_request_seconds(store: DesiredStore) -> float:
