@@ -192,7 +192,7 @@ class Limiter:
                     async with asyncio.timeout(_TIMEOUT_SECONDS):
                         await self._send(batch)
                 except REDIS_ERRORS as error:
-                    log.warning("Redis unavailable, rate limits are per pod", error=type(error).__name__)
+                    log.warning("rate limiter degraded: Redis unavailable", error=type(error).__name__)
                     self._redis_paused_until = self._clock() + _REDIS_PAUSE_SECONDS
                     # Requests that arrived meanwhile must not wait for the same timeout.
                     batch += self._pending
