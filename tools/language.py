@@ -298,7 +298,8 @@ _HASH_SUFFIXES: Final = frozenset({".yaml", ".yml", ".toml", ".sh"})
 _HASH_NAMES: Final = frozenset({".gitattributes", "CODEOWNERS", "Containerfile", "Makefile", "run"})
 _SLASH_SUFFIXES: Final = frozenset({".css", ".go", ".js", ".mjs", ".rules", ".ts", ".tsx"})
 _SLASH_COMMENT: Final = re.compile(
-    r"(?:^|[ \t])//[ \t]?(?P<line>[^\n]*(?:\n[ \t]*//[^\n]*)*)|/\*\*?(?P<block>.*?)\*/",
+    r"^[ \t]*//[ \t]?(?P<lines>[^\n]*(?:\n[ \t]*//[^\n]*)*)|[ \t]//[ \t]?(?P<line>[^\n]*)"
+    r"|/\*\*?(?P<block>.*?)\*/",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -317,7 +318,7 @@ def slash_comments(source: str) -> Iterator[Text]:
     """
     for found in _SLASH_COMMENT.finditer(source):
         line = source.count("\n", 0, found.start()) + 1
-        text = re.sub(r"\s*\n\s*(?:\*|//)?\s*", "\n", found["line"] or found["block"] or "")
+        text = re.sub(r"\s*\n\s*(?:\*|//)?\s*", "\n", found["lines"] or found["line"] or found["block"] or "")
         yield Text(line, text.strip())
 
 

@@ -91,7 +91,7 @@ export function Field({ label, error, hint, ...input }: FieldProps) {
   const colors = useColors();
   const id = useId();
   const note = error ?? hint;
-  // For browsers; the types of React Native do not know the two.
+  // For browsers; the types of React Native lack both attributes.
   const description: object = note === undefined ? {} : { 'aria-describedby': `${id}-note`, 'aria-invalid': !!error };
   return (
     <View style={styles.field}>

@@ -18,7 +18,7 @@ export async function rename(name: string): Promise<void> {
   await submit({ kind: 'profile', method: 'PUT', path: '/v1/accounts/me/profile', body: { name } });
 }
 
-/** End the session here even when the service cannot be reached: its refresh token is forgotten. */
+/** End the session here even when the service cannot be reached: its refresh token is deleted. */
 export async function signOut(): Promise<void> {
   try {
     if (session() !== null) await unwrap(api.DELETE('/v1/sessions/current'));

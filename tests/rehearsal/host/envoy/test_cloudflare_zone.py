@@ -20,8 +20,8 @@ from tests.rehearsal.host.kubernetes.objects import store_of
 FIREWALL = "http_request_firewall_custom"
 
 
-def item(type_: str, name: str, **inputs: Any) -> Desired:
-    return Desired(f"urn:pulumi:x::y::{type_}::{name}", type_, name, inputs)
+def item(type_: str, id_: str, /, **inputs: Any) -> Desired:
+    return Desired(f"urn:pulumi:x::y::{type_}::{id_}", type_, id_, inputs)
 
 
 def test_settings_are_found_by_id(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def rule(action: str = "block", when: Any = None, **declared: Any) -> Rule:
 
 def mutations(filter_: dict[str, Any]) -> list[tuple[str, str | None]]:
     """Return the names of changed headers with their values, None for removed ones."""
-    found = []
+    found: list[tuple[str, str | None]] = []
     for change in filter_["typed_config"]["mutations"]["response_mutations"]:
         if "remove" in change:
             found.append((change["remove"], None))

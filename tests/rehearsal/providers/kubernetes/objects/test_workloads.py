@@ -120,7 +120,7 @@ def test_a_claim_template_may_replace_a_volume_of_its_name() -> None:
     }
     mounted = workload(template={"spec": pod})
     assert paths(stateful_set_problems(mounted)) == ["spec.template.spec.containers[0].volumeMounts[0].name"]
-    replaced = {"spec": {**pod, "volumes": [{"name": "data", "emptyDir": {}}]}}
+    replaced: dict[str, Any] = {"spec": {**pod, "volumes": [{"name": "data", "emptyDir": {}}]}}
     assert not paths(stateful_set_problems(workload(template=replaced, volumeClaimTemplates=[claim])))
 
 
