@@ -37,9 +37,11 @@ class Deletion:
         targets = self._deployment.selection.targets
         deletable = targets.deletable(self._deployment.initial.resources)
         undeclared = [item for item in self._snapshot.all() if item.delete or item.urn not in declared]
+        needed = self._deployment.selection.needed(self._deployment.initial.resources)
         to_delete: list[ResourceState] = []
         for item in undeclared:
-            if deletable(adopted.get(item.urn, item.urn)):
+            former = adopted.get(item.urn, item.urn)
+            if deletable(former) and (item.delete or former not in needed):
                 to_delete.append(item)
             else:
                 self._note_retained(item)
@@ -96,7 +98,10 @@ class Deletion:
                 resource = pending.resource
                 try:
                     self._deployment.executor.delete(
-                        self._owner(resource), resource, awaits_replacement=not resource.delete
+                        self._owner(resource),
+                        resource,
+                        ask=not resource.delete or not self._snapshot.uses_id_of(resource),
+                        awaits_replacement=not resource.delete,
                     )
                 except (StepFailedError, ProviderError) as error:
                     self._error(resource, str(error))
@@ -130,6 +135,8 @@ class Deletion:
     def _all(self, to_delete: list[ResourceState]) -> None:
         order = _DeletionOrder(to_delete)
         together = {(item.urn, item.delete) for item in to_delete}
+        # Determined before any deletion: afterwards the live records may be absent.
+        in_use = {item.key for item in to_delete if item.delete and self._snapshot.uses_id_of(item)}
         running: dict[Future[None], ResourceState] = {}
         fatal: KingdomError | None = None  # the state cannot be written: start no further deletion
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
@@ -138,7 +145,7 @@ class Deletion:
                     if fatal or self._deployment.cancelled.is_set():
                         order.retain(item)
                     else:
-                        running[pool.submit(self._one, item, together)] = item
+                        running[pool.submit(self._one, item, together, in_use=item.key in in_use)] = item
                 if not running:
                     break
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -155,7 +162,8 @@ class Deletion:
         if fatal is not None:
             raise fatal
 
-    def _one(self, resource: ResourceState, together: set[tuple[str, bool]]) -> None:
+    def _one(self, resource: ResourceState, together: set[tuple[str, bool]], *, in_use: bool) -> None:
+        """Delete `resource`; if its id is `in_use` by a live resource, only its record is deleted."""
         deployment = self._deployment
         step = Step(
             Op.DELETE,
@@ -166,7 +174,11 @@ class Deletion:
             resource.source_position,
             retained=resource.retain_on_delete,
         )
-        ask = not resource.retain_on_delete and (resource.deleted_with, resource.delete) not in together
+        ask = (
+            not resource.retain_on_delete
+            and not in_use
+            and (resource.deleted_with, resource.delete) not in together
+        )
         deployment.recorder.listener.begun(step)
         try:
             owner = self._owner(resource) if ask and not resource.pending_replacement else None

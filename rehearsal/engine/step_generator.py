@@ -73,8 +73,11 @@ class StepGenerator:
         """Plan the step of a component, whose inputs are compared without a provider."""
         included = self._deployment.selection.includes(goal)
         old = self._adopt(goal, rename=included)
+        again = old is not None and old.pending_replacement  # it is created again, included or not
+        if not again:
+            self._deployment.selection.extend(goal)
         self._evaluate(goal.state(), None)
-        if not included:
+        if not included and not again:
             return self._not_included(goal, old)
         self._refuse_missing(goal)
         if old is None:
@@ -105,11 +108,19 @@ class StepGenerator:
             self._deployment.log(Severity.WARNING, "additionalSecretOutputs: id cannot be secret", goal.urn)
         included = self._deployment.selection.includes(goal)
         old = self._adopt(goal, rename=included)
+        # A record of a resource that was only read is replaced, as in the CLI.
+        external = self._snapshot.live(goal.urn) if old is None else None
         provider, imported = self._provider_for(goal), False
         if goal.import_id and (old is None or goal.import_id != (old.import_id or old.id)):
-            old, imported = self._run(self._import(goal, provider, old)), True
+            old, imported = self._run(self._import(goal, provider, old or external)), True
             # The CLI records no trigger with the update that follows an import.
             goal = replace(goal, replacement_trigger=None)
+        if imported or (external is None and (old is None or not old.pending_replacement)):
+            self._deployment.selection.extend(goal)
+        if not included and not imported and external is not None:
+            # The CLI creates it nevertheless, with the inputs of the read.
+            goal = self._remediated(replace(goal, inputs=external.inputs))
+            return self._create(goal, provider, Op.REPLACE, retires=external)
         if not included and (old is None or not old.pending_replacement):
             inputs = old.inputs if old is not None else dict[str, Any]()
             self._remediated(replace(goal, inputs=inputs))
@@ -130,9 +141,9 @@ class StepGenerator:
         goal = self._remediated(
             self._checked(goal, provider, None if requested else old, replaces=old if requested else None)
         )
-        if old is None:  # an external record counts as replaced, as in the CLI
-            op = Op.CREATE if self._snapshot.live(goal.urn) is None else Op.REPLACE
-            return self._create(goal, provider, op)
+        if old is None:
+            op = Op.CREATE if external is None else Op.REPLACE
+            return self._create(goal, provider, op, retires=external)
         diff = self._diff(goal, provider, old)
         if diff.replace:
             self._refuse_replacing_imported(goal, diff)
@@ -165,6 +176,7 @@ class StepGenerator:
         if old is None:
             self._deployment.selection.skip(goal.urn)
             return PlannedStep(step, goal, lambda: replace(goal.state(), inputs={}))
+        self._deployment.selection.leave(old.urn)
         if old.provider and not self._is_registered(old.provider):
             self._reject(
                 goal,
@@ -381,7 +393,9 @@ class StepGenerator:
         # one.
         return replace(diff, replace=True, delete_before_replace=True) if moved and not diff.replace else diff
 
-    def _create(self, goal: Goal, provider: Provider, op: Op) -> PlannedStep:
+    def _create(
+        self, goal: Goal, provider: Provider, op: Op, *, retires: ResourceState | None = None
+    ) -> PlannedStep:
         step = self._step(op, goal)
 
         def create() -> ResourceState:
@@ -393,7 +407,7 @@ class StepGenerator:
             ):
                 # The interrupted creation had other inputs and may have created a resource, which is deleted.
                 self._executor.request_deletion(provider, pending.resource)
-            return self._enable(self._executor.create(provider, goal.state()))
+            return self._enable(self._executor.create(provider, goal.state(), retires=retires))
 
         return PlannedStep(step, goal, create)
 

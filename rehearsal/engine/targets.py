@@ -194,6 +194,10 @@ def _closure(urns: Iterable[str], following: Callable[[str], Iterable[str]]) -> 
     return found
 
 
+def _always_included(goal: Goal) -> bool:
+    return is_provider(goal.type) or goal.type == ROOT_STACK_TYPE
+
+
 class Selection:
     """Selection of declared resources during an operation. Thread-safe.
 
@@ -204,6 +208,7 @@ class Selection:
         self.targets = targets
         self._extended: set[str] = set()  # selected resources, or excluded ones, with their dependents
         self._skipped: set[str] = set()
+        self._unchanged: set[str] = set()
         self._reported: set[str] = set()
         self._lock = threading.Lock()
 
@@ -215,20 +220,48 @@ class Selection:
         targets = self.targets
         if not targets.partial:
             return True
-        always = is_provider(goal.type) or goal.type == ROOT_STACK_TYPE
+        return _always_included(goal) or self._matches(goal) == bool(targets.targets)
+
+    def extend(self, goal: Goal) -> None:
+        """Select the dependents of `goal` too, if it is selected and dependents were requested.
+
+        The CLI does so in ``continueStepsFromImport``, which a resource that is created again, or was only
+        read before, leaves earlier.
+        """
+        if self._matches(goal) and not (_always_included(goal) and self.targets.excludes):
+            with self._lock:
+                self._extended.add(goal.urn)
+
+    def _matches(self, goal: Goal) -> bool:
+        """Return whether `goal` is one of the targets or excludes, or a dependent of one."""
+        targets = self.targets
         patterns = targets.targets or targets.excludes
         extends = targets.target_dependents if targets.targets else targets.exclude_dependents
         with self._lock:
-            matched = patterns.match(goal.urn) or (
+            return patterns.match(goal.urn) or (
                 extends and any(urn in self._extended or patterns.match(urn) for urn in goal.references())
             )
-            if matched and not (always and targets.excludes):
-                self._extended.add(goal.urn)
-        return always or matched == bool(targets.targets)
 
     def replaces(self, urn: str) -> bool:
         """Return whether the replacement of `urn` was requested."""
         return self.targets.replaces.match(urn)
+
+    def leave(self, urn: str) -> None:
+        """Record that the record `urn` stays as it is, because the operation does not include it."""
+        with self._lock:
+            self._unchanged.add(urn)
+
+    def needed(self, records: Iterable[ResourceState]) -> set[str]:
+        """Return the URNs that unchanged records refer to, directly or through others.
+
+        They stay although the program does not declare them (``getDependencySteps`` in the CLI).
+        """
+        with self._lock:
+            left = set(self._unchanged)
+        if not left:
+            return left
+        references = {item.urn: item.references for item in records if not item.delete}
+        return _closure(left, lambda urn: references[urn]() if urn in references else ())
 
     def skip(self, urn: str) -> None:
         """Record that `urn` is not created, because the operation does not include it."""

@@ -34,6 +34,15 @@ class SnapshotManager:
                 return live
             return self._records.resources.get((urn, id_), live)
 
+    def uses_id_of(self, retired: ResourceState) -> bool:
+        """Return whether the live record of the same URN is the resource that `retired` was.
+
+        Ids are derived from inputs, and some types have one id for all resources: a replacement, or its
+        reversal, may yield the id of the retired resource, which must not be deleted then.
+        """
+        live = self.live(retired.urn)
+        return live is not None and (live.id, live.provider) == (retired.id, retired.provider)
+
     def all(self) -> list[ResourceState]:
         with self._lock:
             return list(self._records.resources.values())
@@ -68,17 +77,12 @@ class SnapshotManager:
     ) -> ResourceState:
         """Record the current state of `resource`; an equal record is not written again.
 
-        `retires` is the resource it replaces, which is marked for deletion in the same atomic write.
+        `retires` is the resource it replaces, which is marked for deletion in the same atomic write, even if
+        both have the same id (`uses_id_of`).
         """
         with self._lock:
             previous = self._records.resources.get(resource.key)
             over = self._over(resource, "creating", "updating") if ends else []
-            # Ids are derived from inputs: reverting a replacement yields the id of the retired resource,
-            # which is in use again and must not be deleted.
-            before = self._records.resources.get((resource.urn, resource.id)) if resource.id else None
-            again = [Entry(Kind.DROP, before)] if before and before.provider == resource.provider else []
-        if retires is not None and retires.id == resource.id and retires.provider == resource.provider:
-            retires = None
         if previous is not None and not over and retires is None:
             same = replace(resource, created=previous.created, modified=previous.modified)
             if same == previous:
@@ -86,7 +90,7 @@ class SnapshotManager:
         if self._journal is not None:
             resource = resource.stamped(None if retires or ends == "creating" else previous)
         aside = [Entry(Kind.PUT, replace(retires, delete=True))] if retires else []
-        self._do(*aside, Entry(Kind.PUT, resource), *again, *over)
+        self._do(*aside, Entry(Kind.PUT, resource), *over)
         return resource
 
     def drop(self, resource: ResourceState, *, awaits_replacement: bool = False) -> None:

@@ -137,6 +137,16 @@ def test_replacement_of_an_interrupted_update_is_deleted_with_its_undeclared_res
     stack.consistent()
 
 
+def test_replaced_resource_with_the_id_of_its_replacement_is_not_deleted(stack: Stack, cloud: Cloud) -> None:
+    program = 'Thing("a", ResourceOptions(delete_before_replace=False), name="own", fixed={})\n'
+    stack.up(program.format(1))
+    assert stack.up(program.format(2)).changed
+    assert cloud.calls("Create", "Delete") == [("Create", "a")]
+    stack.consistent()
+    assert not any(item.delete for item in stack.snapshot().resources)
+    assert not stack.up().changed
+
+
 def test_retained_resource_needs_no_provider(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise refused("no credentials")

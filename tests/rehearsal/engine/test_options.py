@@ -285,6 +285,17 @@ def test_a_resource_that_was_read_is_created_under_its_new_name(stack: Stack, cl
     assert not stack.up().changed
 
 
+def test_import_in_place_of_a_resource_that_was_read_replaces_its_record(stack: Stack) -> None:
+    other = 'Thing("b", name="other")\n'
+    stack.up(other)
+    stack.up(other + 'Thing("r", ResourceOptions(id="other"))\n')
+    imported = 'Thing("r", ResourceOptions(import_="other"), name="other")\n'
+    assert ops(stack.up(other + imported)) == {"r": Op.REPLACE}
+    assert [(item.id, item.external) for item in stack.snapshot().resources if item.urn.endswith("::r")] == [
+        ("other", False)
+    ]
+
+
 # -- ignoreChanges and replaceOnChanges ----------------------------------------------------------------------
 
 NESTED = """

@@ -127,6 +127,40 @@ def test_renamed_resource_that_is_not_a_target_has_its_former_urn(stack: Stack, 
     assert not cloud.calls("Create", "Delete")
 
 
+def test_target_that_an_unchanged_resource_needs_is_not_deleted(stack: Stack) -> None:
+    """The CLI emits a step for what an unchanged record refers to, and deletes only what has none."""
+    stack.up('d = Thing("d")\nThing("u", ResourceOptions(depends_on=[d]), value=1)\n')
+    stack.targets = Targets.of(target=[urn("d")])
+    assert ops(stack.up('Thing("u", value=2)\n')) == {}
+    assert stack.names() == {"d", "u"}
+    stack.targets = ALL
+    assert ops(stack.up()) == {"d": Op.DELETE, "u": Op.UPDATE}
+    stack.consistent()
+
+
+def test_dependents_of_a_resource_that_is_created_again_are_not_selected(stack: Stack) -> None:
+    """A dependent that is deleted before a target is not a target itself, although it is replaced."""
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        b = Thing("b", fixed=a.computed)
+        Thing("c", ResourceOptions(depends_on=[b]), value={n})
+    """
+    stack.up(program.format(n=1))
+    stack.targets = Targets.of(target=[urn("a")], target_dependents=True)
+    assert ops(stack.up(program.format(n=2))) == {"a": Op.REPLACE, "b": Op.REPLACE}
+
+
+def test_component_that_is_deleted_with_a_target_is_created_again(stack: Stack) -> None:
+    program = """
+        a = Thing("a", ResourceOptions(delete_before_replace=True), fixed={n})
+        Group("g", ResourceOptions(deleted_with=a))
+    """
+    stack.up(program.format(n=1))
+    stack.targets = Targets.of(target=[urn("a")])
+    assert ops(stack.up(program.format(n=2))) == {"a": Op.REPLACE, "g": Op.REPLACE}
+    assert not stack.record("g").pending_replacement
+
+
 def test_component_that_is_not_created_registers_no_outputs(stack: Stack) -> None:
     stack.targets = Targets.of(target=[urn("a")])
     stack.up('g = Group("g")\ng.register_outputs({"x": 1})\nThing("a")\n')
@@ -166,6 +200,42 @@ def test_dependents_of_an_excluded_resource_stay_on_request(stack: Stack) -> Non
     stack.up(CHAIN.format(n=1))
     stack.targets = Targets.of(exclude=[urn("a")], exclude_dependents=True)
     assert ops(stack.up(CHAIN.format(n=2))) == {"c": Op.UPDATE}
+
+
+def test_replaced_resources_stay_recorded_while_all_dependents_of_the_stack_are_excluded(
+    stack: Stack, cloud: Cloud
+) -> None:
+    """An excluded resource needs the root stack, on which all resources depend: none is deleted."""
+    program = """
+        Thing("a", value={n})
+        Thing("b", fixed={n})
+        Thing("own", ResourceOptions(delete_before_replace=False), name="own", fixed={n})
+    """
+    stack.up(program.format(n=1))
+    stack.targets = Targets.of(exclude=[urn("a")], exclude_dependents=True)
+    assert ops(stack.up(program.format(n=2))) == {"b": Op.REPLACE, "own": Op.REPLACE}
+    retired = [item.urn for item in stack.snapshot().resources if item.delete]
+    assert sorted(retired) == [urn("b"), urn("own")]  # also the one whose id is that of its replacement
+    assert not cloud.calls("Delete")
+    stack.targets = ALL
+    assert ops(stack.up()) == {"a": Op.UPDATE}
+    assert cloud.calls("Delete") == [("Delete", "b")]
+    stack.consistent()
+    assert not any(item.delete for item in stack.snapshot().resources)
+
+
+def test_excluded_resource_that_was_only_read_is_created_with_the_inputs_of_the_read(
+    stack: Stack, cloud: Cloud
+) -> None:
+    """The CLI's step generator takes over resources that were read before it considers the selection."""
+    other = 'Thing("other", name="there")\n'
+    stack.up(other)
+    stack.up(other + 'Thing("r", ResourceOptions(id="there"), name="mine")\n')
+    stack.targets = Targets.of(exclude=[urn("r")])
+    assert ops(stack.up(other + 'Thing("r", value=1)\n')) == {"r": Op.REPLACE}
+    assert not stack.record("r").external
+    assert stack.record("r").inputs == {"name": "mine"}
+    assert cloud.names() == {"other", "r"}
 
 
 def test_resource_that_needs_an_excluded_new_one_is_refused(stack: Stack, cloud: Cloud) -> None:

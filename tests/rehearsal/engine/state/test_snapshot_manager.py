@@ -99,26 +99,26 @@ def test_replaced_resource_is_retired_in_the_same_write(journal: Journal) -> Non
     assert records.by_id(urn("b"), "old") is None
 
 
-def test_resource_is_not_retired_by_itself(journal: Journal) -> None:
+def test_replacement_with_the_same_id_retires_the_former_record(journal: Journal) -> None:
     records = manager(journal, state("a", "same"))
     records.put(state("a", "same", protect=True), retires=state("a", "same"))
-    assert len(records.all()) == 1
-    records.put(state("a", "same", provider="p::2"), retires=state("a", "same"))
-    assert len(records.all()) == 2
+    assert [(item.id, item.delete) for item in records.all()] == [("same", False), ("same", True)]
 
 
-def test_retired_id_that_is_in_use_again_is_not_deleted(journal: Journal) -> None:
+@pytest.mark.parametrize(
+    ("live", "used"),
+    [
+        (state("a", "one"), True),
+        (state("a", "two"), False),
+        (state("a", "one", provider="p::2"), False),  # another resource with the same id
+        (state("b", "one"), False),
+    ],
+)
+def test_id_of_a_retired_record_may_be_in_use_again(
+    journal: Journal, live: ResourceState, *, used: bool
+) -> None:
     retired = state("a", "one", delete=True)
-    records = manager(journal, state("a", "two"), retired)
-    records.put(state("a", "one"), retires=state("a", "two"))
-    assert {(item.id, item.delete) for item in records.all()} == {("one", False), ("two", True)}
-    assert journal.kinds == [[Kind.PUT, Kind.PUT, Kind.DROP]]
-
-
-def test_retired_id_of_another_provider_stays(journal: Journal) -> None:
-    records = manager(journal, state("a", "two"), state("a", "one", delete=True, provider="p::1"))
-    records.put(state("a", "one"))
-    assert {(item.id, item.delete) for item in records.all()} == {("one", False), ("one", True)}
+    assert manager(journal, live, retired).uses_id_of(retired) is used
 
 
 def test_deleted_resource_ends_its_operations(journal: Journal) -> None:
