@@ -384,8 +384,11 @@ def _next(random: Random, items: list[Item], step: int) -> list[Item]:
         if draw < 0.35:
             fresh = _inputs(random, item.kind, item.prefix)
             unchanged = {k: v for k, v in item.inputs.items() if ".id" in v or k in ("name", "kind")}
-            if item.options.get("protect") == "True":
-                unchanged["location"] = item.inputs["location"]
+            # Another location is a replacement, which fails for these, and the order of registrations decides
+            # what the engines do before a failure.
+            if item.options.get("protect") == "True" or "import_" in item.options:
+                fresh.pop("location", None)
+                unchanged |= {key: value for key, value in item.inputs.items() if key == "location"}
             item = replace(item, inputs=fresh | unchanged)
         elif draw < 0.5:
             # If one of these is removed in the step in which its target is deleted before replacement,

@@ -15,14 +15,18 @@ _OF_THE_RUN = ("created", "modified", "sourcePosition", "stackTrace")
 
 
 def comparable(records: list[Record]) -> dict[str, Record]:
-    """Return `records` by URN without values that differ between runs of one engine."""
+    """Return `records` by URN without values that differ between runs of one engine.
+
+    Replaced resources that wait for their deletion have the URN of their replacement: their id is in the key.
+    """
     names = {
         item["id"]: f"<{item['urn']}>" for item in records if item["type"].startswith("pulumi:providers:")
     }
     # If a replaced component is not among the targets, the CLI keeps a second record of it, marked as to be
     # deleted, although there is nothing to delete.
     live = [item for item in records if item["custom"] or not item.get("delete")]
-    return {item["urn"]: _comparable(item, names) for item in live}
+    found = [_comparable(item, names) for item in live]
+    return {item["urn"] + (f" {item['id']} (replaced)" if item.get("delete") else ""): item for item in found}
 
 
 def _comparable(record: Record, providers: dict[str, str]) -> Record:
