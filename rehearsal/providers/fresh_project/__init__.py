@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rehearsal.engine.state import ResourceState
-from rehearsal.providers.fresh_project import entitlements, order, quotas
+from rehearsal.providers.fresh_project import backups, entitlements, order, quotas
 from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 
 __all__ = ["FreshProject", "Obstacle", "obstacles"]
@@ -28,14 +28,14 @@ def obstacles(
     known = CreationPlan.of(created or planned)
     found = [
         *order.apis(project, plan),
-        *order.service_agents(plan),
+        *order.service_agents(plan, known),
         *order.zone_settings(plan),
         *order.app_check(plan),
         *entitlements.names(project, known),
         *entitlements.cluster(plan),
         *entitlements.features(plan),
         *entitlements.edge(project, known),
-        *entitlements.backups(known),
+        *backups.backups(known),
         *entitlements.teardown(plan),
         *quotas.first_deployment(project, plan),
     ]

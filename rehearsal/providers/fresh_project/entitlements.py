@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rehearsal.providers.constraints.api.atlas import POLICY_ITEMS, retained_days
 from rehearsal.providers.constraints.reserved_names import reserved_names
 from rehearsal.providers.fresh_project import cloudflare_plans
+from rehearsal.providers.fresh_project.backups import BACKUP_SCHEDULE, COMPLIANCE_POLICY, policies_of
 from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, Obstacle
 from rehearsal.pulumi.properties import UNKNOWN
 from rehearsal.pulumi.urn import name_of
@@ -18,11 +18,11 @@ _NODE_POOL: Final = "gcp:container/nodePool:NodePool"
 # Properties that contain a version of GKE, by type; clusters first.
 _VERSIONS: Final = {_CLUSTER: ("minMasterVersion", "nodeVersion"), _NODE_POOL: ("version",)}
 _PATCH: Final = re.compile(r"\d+\.\d+\.\d+(-gke\.\d+)?")
+_FLEET: Final = "gcp:gkehub/fleet:Fleet"
 _NETWORK: Final = "gcp:compute/network:Network"
-_COMPLIANCE_POLICY: Final = "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy"
-_BACKUP_SCHEDULE: Final = "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule"
 # First GKE versions with a feature or kind, from the release notes.
 _FIRST_VERSIONS: Final = {"STRONG_COOKIE_AFFINITY": "1.36.3-gke.1767000", "AutoscalingMetric": "1.35.0-gke.0"}
+_RECORDS: Final = ("cloudflare:index/dnsRecord:DnsRecord", "cloudflare:index/record:Record")
 _TEXT_RECORDS: Final = ("SPF", "TXT")
 _REMOVED_SCANS: Final = ("VULNERABILITY_BASIC", "VULNERABILITY_ENTERPRISE")
 
@@ -49,13 +49,8 @@ def names(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
 def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield versions, scans and arguments of a cluster that GKE refuses."""
     yield from _exact_versions(plan)
+    yield from _removed_scans(plan)
     for urn, inputs in plan.of_type(_CLUSTER):
-        if _at(inputs, "securityPostureConfig", "vulnerabilityMode") in _REMOVED_SCANS:
-            yield Obstacle(
-                urn,
-                "GKE no longer offers its vulnerability scan (removed on 2025-07-31)",
-                "Leave vulnerabilityMode out, and scan images in Artifact Registry",
-            )
         by_address = _at(inputs, "controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled")
         if by_address is False and inputs.get("masterAuthorizedNetworksConfig") is not None:
             yield Obstacle(
@@ -65,21 +60,42 @@ def cluster(plan: CreationPlan) -> Iterator[Obstacle]:
                 "Leave masterAuthorizedNetworksConfig out",
             )
         provisions = True in (inputs.get("enableAutopilot"), _at(inputs, "clusterAutoscaling", "enabled"))
-        if inputs.get("nodePoolAutoConfig") is not None and not provisions:
+        defaults = _at(inputs, "clusterAutoscaling", "autoProvisioningDefaults")
+        for name, value in (
+            ("nodePoolAutoConfig", inputs.get("nodePoolAutoConfig")),
+            ("clusterAutoscaling.autoProvisioningDefaults", defaults),
+        ):
+            if value is not None and not provisions:
+                yield Obstacle(
+                    urn,
+                    f"{name} covers auto-provisioned pools only, and auto-provisioning is disabled",
+                    "Use nodePoolDefaults for pools that are declared or created by hand",
+                )
+
+
+def _removed_scans(plan: CreationPlan) -> Iterator[Obstacle]:
+    """Yield clusters, and fleets with defaults for clusters, that have a scan which GKE no longer offers."""
+    for urn, inputs in plan.of_type(_CLUSTER, _FLEET):
+        found = inputs.get("defaultClusterConfig") if plan.resources[urn].type == _FLEET else inputs
+        if _at(found, "securityPostureConfig", "vulnerabilityMode") in _REMOVED_SCANS:
             yield Obstacle(
                 urn,
-                "nodePoolAutoConfig covers auto-provisioned pools only, and auto-provisioning is disabled",
-                "Use nodePoolDefaults for pools that are declared or created by hand",
+                "GKE no longer offers its vulnerability scan (removed on 2025-07-31)",
+                "Leave vulnerabilityMode out, and scan images in Artifact Registry",
             )
 
 
 def _exact_versions(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield versions that name a patch, of clusters with a release channel and of their node pools."""
+    """Yield versions that name a patch, of clusters with a release channel and of their node pools.
+
+    An Autopilot cluster has always a channel.
+    """
     followed = False
     for type_, names in _VERSIONS.items():
         for urn, inputs in plan.of_type(type_):
             channel = inputs.get("releaseChannel") if type_ == _CLUSTER else None
             follows = channel is not None and _at(channel, "channel") != "UNSPECIFIED"
+            follows = follows or inputs.get("enableAutopilot") is True
             followed = followed or follows
             if not (follows or (type_ == _NODE_POOL and followed)):
                 continue
@@ -132,15 +148,15 @@ def edge(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     for urn, inputs in plan.of_type(*cloudflare_plans.entitlements()):
         for reason, remedy in cloudflare_plans.refused(project.plan, plan.resources[urn].type, inputs):
             yield Obstacle(urn, reason, remedy)
-    for urn, inputs in plan.of_type("cloudflare:index/dnsRecord:DnsRecord"):
+    for urn, inputs in plan.of_type(*_RECORDS):
         if inputs.get("proxied") is True and inputs.get("ttl") not in (1, None, UNKNOWN):
             yield Obstacle(
                 urn,
                 "Cloudflare sets the TTL of a proxied record to 1, so every update changes it again",
                 "Set ttl to 1",
             )
-        for key in ("name", "content"):
-            value = inputs.get(key)
+        for key in ("name", "content", "data.target"):
+            value = _at(inputs, *key.split("."))
             if key == "content" and inputs.get("type") in _TEXT_RECORDS:
                 continue
             if isinstance(value, str) and value is not UNKNOWN and len(value) > 1 and value.endswith("."):
@@ -173,61 +189,21 @@ def teardown(plan: CreationPlan) -> Iterator[Obstacle]:
                 'Set deletionPolicy to "ABANDON": the peering ends with the network',
             )
 
-    for urn, _ in plan.of_type(_COMPLIANCE_POLICY):
+    for urn, _ in plan.of_type(COMPLIANCE_POLICY):
         if not plan.resources[urn].retain_on_delete:
             yield Obstacle(
                 urn,
                 "a destroy fails: only MongoDB's support can disable a backup compliance policy",
                 "Set the option retain_on_delete",
             )
-    for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
-        if _policies_of(plan, inputs) and inputs.get("skipDestroy") is not True:
+    for urn, inputs in plan.of_type(BACKUP_SCHEDULE):
+        if policies_of(plan, inputs) and inputs.get("skipDestroy") is not True:
             yield Obstacle(
                 urn,
                 "a destroy fails: Atlas deletes no backup schedule of a project with a compliance policy"
                 " (terraform-provider-mongodbatlas#3409)",
                 "Set skipDestroy: the schedule ends with its cluster",
             )
-
-
-def backups(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield backup schedules that store snapshots for less time than the compliance policy of the project.
-
-    Atlas refuses them: `BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS`.
-    """
-    for urn, inputs in plan.of_type(_BACKUP_SCHEDULE):
-        for policy in _policies_of(plan, inputs):
-            for name in ("restoreWindowDays", *POLICY_ITEMS):
-                stored = _days(inputs.get(name), long_months=True)
-                required = _days(policy.get(name), long_months=False)
-                if stored is not None and required is not None and stored < required:
-                    yield Obstacle(
-                        urn,
-                        f"{name}: {stored:g} days are less than the {required:g} days of the compliance"
-                        " policy, which Atlas requires of every schedule",
-                        "Raise it, or lower the policy before it is created",
-                    )
-
-
-def _days(value: Any, *, long_months: bool) -> float | None:
-    """Return a number of days, or the longest retention of policy items in days; None if it is not known.
-
-    `long_months`: months and years have their highest number of days, otherwise the lowest.
-    """
-    if isinstance(value, (int, float)):
-        return value
-    return max(retained_days(value, long_months=long_months), default=None)
-
-
-def _policies_of(plan: CreationPlan, schedule: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the compliance policies of a schedule's project; an unknown project may be the same."""
-    project = schedule.get("projectId")
-    policies = [inputs for _, inputs in plan.of_type(_COMPLIANCE_POLICY)]
-    return [
-        one
-        for one in policies
-        if UNKNOWN in (one.get("projectId"), project) or one.get("projectId") == project
-    ]
 
 
 def _at(inputs: Any, *path: str) -> Any:

@@ -60,6 +60,11 @@ _AGENT: Final = re.compile(r"serviceAccount:service-\d+@([a-z-]+)\.iam\.gservice
 # https://cloud.google.com/iam/docs/service-agents
 _AGENT_OF_API: Final = {"compute-system": "compute", "container-engine-robot": "container"}
 _STORAGE_AGENT: Final = "gs-project-accounts"
+# Accounts that Google creates when the API compute is enabled.
+_COMPUTE_ACCOUNT: Final = re.compile(
+    r"serviceAccount:\d+(-compute@developer|@cloudservices)\.gserviceaccount\.com"
+)
+_PROJECT: Final = "gcp:organizations/project:Project"
 _API_OF_AGENT: Final = {
     "cloud-filer": "file",
     "cloud-redis": "redis",
@@ -108,8 +113,12 @@ def apis(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
             )
 
 
-def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield grants to a service agent that does not exist yet: IAM would return 400, `does not exist`."""
+def service_agents(plan: CreationPlan, known: CreationPlan | None = None) -> Iterator[Obstacle]:
+    """Yield grants to a service agent that does not exist yet: IAM would return 400, `does not exist`.
+
+    Members that are unknown in `plan` are read from `known`, the same resources after a rehearsed
+    deployment, if they contain only the number of a project, which does not create the agent.
+    """
     identities = {
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_IDENTITY)
     }
@@ -117,9 +126,16 @@ def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
         str(inputs.get("service")).removesuffix(_GOOGLE_APIS): urn for urn, inputs in plan.of_type(_SERVICE)
     }
     for urn, inputs in plan.inputs.items():
-        for member in _members(inputs):
+        later = known.inputs.get(urn, {}) if known is not None and _of_project(plan, urn) else {}
+        for member in dict.fromkeys((*_members(inputs), *_members(later))):
             found = _AGENT.fullmatch(member)
             if found is None:
+                if _COMPUTE_ACCOUNT.fullmatch(member) and services.get("compute") not in plan.before(urn):
+                    yield Obstacle(
+                        urn,
+                        f"{member.partition(':')[2]} may not exist before the API compute is enabled",
+                        "Make it depend on the Service",
+                    )
                 continue
             agent, before = found[1], plan.before(urn)
             api = _AGENT_OF_API.get(agent) or _API_OF_AGENT.get(agent) or agent.removeprefix("gcp-sa-")
@@ -137,6 +153,18 @@ def service_agents(plan: CreationPlan) -> Iterator[Obstacle]:
                     f"the service agent {agent} may not exist yet",
                     f"Make it depend on a ServiceIdentity of {api}",
                 )
+
+
+def _of_project(plan: CreationPlan, urn: str) -> bool:
+    """Whether the members of a grant depend on projects and on no other resource."""
+    found = [
+        one
+        for name in ("member", "members", "policyData")
+        for one in plan.resources[urn].property_dependencies.get(name, ())
+    ]
+    return bool(found) and all(
+        one in plan.resources and plan.resources[one].type == _PROJECT for one in found
+    )
 
 
 def _members(inputs: dict[str, Any]) -> Iterator[str]:
@@ -158,20 +186,28 @@ def _listed(value: Any) -> list[Any]:
 
 
 def zone_settings(plan: CreationPlan) -> Iterator[Obstacle]:
-    """Yield `webp` if it is set before `polish`: error 1020 (terraform-provider-cloudflare#495)."""
-    settings = {
-        inputs.get("settingId"): (urn, inputs)
-        for urn, inputs in plan.of_type("cloudflare:index/zoneSetting:ZoneSetting")
-    }
-    if "webp" not in settings or settings["webp"][1].get("value") != "on":
-        return
-    polish = settings.get("polish")
-    if polish is None or polish[1].get("value") == "off" or polish[0] not in plan.before(settings["webp"][0]):
-        yield Obstacle(
-            settings["webp"][0],
-            "Cloudflare refuses webp without polish (error 1020)",
-            "Switch polish on, and make webp depend on it",
+    """Yield `webp` if it is set before `polish`: error 1020 (terraform-provider-cloudflare#495).
+
+    A zone that is not known may be that of any other setting.
+    """
+    settings = list(plan.of_type("cloudflare:index/zoneSetting:ZoneSetting"))
+    for urn, inputs in settings:
+        if inputs.get("settingId") != "webp" or inputs.get("value") != "on":
+            continue
+        polished = any(
+            other.get("settingId") == "polish"
+            and other.get("value") != "off"
+            and (UNKNOWN in zones or len(zones) == 1)
+            and polish in plan.before(urn)
+            for polish, other in settings
+            if (zones := {inputs.get("zoneId"), other.get("zoneId")})
         )
+        if not polished:
+            yield Obstacle(
+                urn,
+                "Cloudflare refuses webp without polish (error 1020)",
+                "Switch polish on, and make webp depend on it",
+            )
 
 
 def app_check(plan: CreationPlan) -> Iterator[Obstacle]:

@@ -1,4 +1,4 @@
-"""Quotas of a region that the node pools of a plan need, at the first deployment and at the largest scale."""
+"""Quotas of a region that pools, instances and disks of a plan need, at first and at the largest scale."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from rehearsal.providers.fresh_project.model import CreationPlan, FreshProject, 
 
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _POOL: Final = "gcp:container/nodePool:NodePool"
+_INSTANCE: Final = "gcp:compute/instance:Instance"
+_DISKS: Final = ("gcp:compute/disk:Disk", "gcp:compute/regionDisk:RegionDisk")
 _SSD: Final = frozenset({"pd-balanced", "pd-ssd", "hyperdisk-balanced"})
 _DEFAULT_ZONES: Final = 3
 # Defaults of a node pool: https://cloud.google.com/kubernetes-engine/docs/how-to/creating-a-cluster
 _DEFAULT_MACHINE: Final = "e2-medium"
 _DEFAULT_DISK_GB: Final = 100
+_IMAGE_DISK_GB: Final = 10  # the disk of an instance has the size of its image
 _SHARED_CORES: Final = {"e2-micro": 2, "e2-small": 2, "e2-medium": 2, "f1-micro": 1, "g1-small": 1}
 # The vCPUs in the name of a machine type, also in `n2-custom-4-8192` and `c3-standard-4-lssd`.
 _CORES: Final = re.compile(r"^(?:[a-z0-9]+-[a-z]+-|custom-)(\d+)(?=-|$)")
@@ -47,6 +50,9 @@ def needs(project: FreshProject, plan: CreationPlan) -> list[Need]:
         default = _used(inputs.get("nodeConfig") or {}, zones * _whole(inputs.get("initialNodeCount"), 1))
         for quota, amount in default.items():
             first[quota] = max(first[quota], amount)
+    for used in _outside_of_pools(plan):
+        first.update(used)
+        max_scale.update(used)
     names = sorted({*first, *max_scale})
     return [
         Need(name, project.quotas.get(name, 0), first[name], max(first[name], max_scale[name]))
@@ -54,12 +60,26 @@ def needs(project: FreshProject, plan: CreationPlan) -> list[Need]:
     ]
 
 
+def _outside_of_pools(plan: CreationPlan) -> Iterator[dict[str, int]]:
+    """Yield the quota use of each instance and of each disk that a plan declares by itself."""
+    for _, inputs in plan.of_type(_INSTANCE):
+        disk = (inputs.get("bootDisk") or {}).get("initializeParams") or {}
+        size = {
+            "diskSizeGb": disk.get("size") or _IMAGE_DISK_GB,
+            "diskType": disk.get("type") or "pd-standard",
+        }
+        yield _used({"machineType": inputs.get("machineType")} | size, 1)
+    for _, inputs in plan.of_type(*_DISKS):
+        if inputs.get("type") in _SSD:
+            yield {"SSD_TOTAL_GB": _whole(inputs.get("size"), _DEFAULT_DISK_GB)}
+
+
 def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obstacle]:
     """Yield quotas that the first nodes exceed.
 
     The instance group reports `QUOTA_EXCEEDED`, and GKE waits.
     """
-    pools = [urn for urn, _ in plan.of_type(_POOL, _CLUSTER)]
+    pools = [urn for urn, _ in plan.of_type(_POOL, _CLUSTER, _INSTANCE, *_DISKS)]
     for need in needs(project, plan):
         if need.first > need.granted:
             yield Obstacle(

@@ -48,6 +48,8 @@ def test_names_of_a_new_project_and_of_earlier_resources_are_taken() -> None:
         ),
         ({"nodePoolAutoConfig": {}}, "auto-provisioned pools only"),
         ({"nodePoolAutoConfig": {}, "clusterAutoscaling": {"enabled": False}}, "auto-provisioned pools only"),
+        ({"clusterAutoscaling": {"autoProvisioningDefaults": {}}}, "auto-provisioned pools only"),
+        ({"minMasterVersion": "1.36.1-gke.1", "enableAutopilot": True}, "leaves the release channel"),
     ],
 )
 def test_setting_of_a_cluster_that_gke_refuses(inputs: dict[str, Any], reason: str) -> None:
@@ -70,11 +72,19 @@ def test_setting_of_a_cluster_that_gke_refuses(inputs: dict[str, Any], reason: s
         },
         {"controlPlaneEndpointsConfig": UNKNOWN, "masterAuthorizedNetworksConfig": {}},
         {"nodePoolAutoConfig": {}, "clusterAutoscaling": {"enabled": True}},
+        {"clusterAutoscaling": {"enabled": True, "autoProvisioningDefaults": {}}},
         {"nodePoolAutoConfig": {}, "enableAutopilot": True},
     ],
 )
 def test_other_settings_of_a_cluster_are_accepted(inputs: dict[str, Any]) -> None:
     assert list(entitlements.cluster(plan_of(resource("c", type_=CLUSTER, inputs=inputs)))) == []
+
+
+@pytest.mark.parametrize(("mode", "found"), [("VULNERABILITY_BASIC", 1), ("VULNERABILITY_DISABLED", 0)])
+def test_scan_of_a_fleet_is_one_of_its_clusters(mode: str, found: int) -> None:
+    defaults = {"defaultClusterConfig": {"securityPostureConfig": {"vulnerabilityMode": mode}}}
+    fleet = resource("fleet", type_="gcp:gkehub/fleet:Fleet", inputs=defaults)
+    assert len(list(entitlements.cluster(plan_of(fleet)))) == found
 
 
 @pytest.mark.parametrize(("channel", "found"), [({"channel": "REGULAR"}, 1), (None, 0)])
@@ -119,12 +129,15 @@ def test_setting_of_the_enterprise_plan(plan: str, found: int) -> None:
         ({"content": "."}, 0),
         ({"content": "The end.", "type": "TXT"}, 0),
         ({"content": "mail.example.", "type": "MX"}, 1),
+        ({"data": {"target": "sip.example."}, "type": "SRV"}, 1),
+        ({"data": {"target": "."}, "type": "SRV"}, 0),
         ({"content": UNKNOWN}, 0),
     ],
 )
 def test_values_of_a_record_that_cloudflare_changes(inputs: dict[str, Any], found: int) -> None:
-    resources = plan_of(resource("record", type_=RECORD, inputs=inputs))
-    assert len(list(entitlements.edge(FreshProject(), resources))) == found
+    for type_ in (RECORD, "cloudflare:index/record:Record"):
+        resources = plan_of(resource("record", type_=type_, inputs=inputs))
+        assert len(list(entitlements.edge(FreshProject(), resources))) == found
 
 
 def test_dnssec_stays_pending_unless_changes_of_its_status_are_ignored() -> None:
@@ -150,20 +163,6 @@ def test_destroy_deletes_neither_a_compliance_policy_nor_a_schedule_under_one() 
     assert found(retained, schedule(projectId=UNKNOWN)) == [schedule().urn]
     assert found(retained, schedule(projectId="b")) == []
     assert found(retained, schedule(skipDestroy=True)) == []
-
-
-@pytest.mark.parametrize(
-    ("days", "window", "project", "found"),
-    [(7, 2, "a", 0), (8, 3, "a", 0), (6, 2, "a", 1), (6, 1, "a", 2), (1, 1, "b", 0), (6, 2, UNKNOWN, 1)],
-)
-def test_schedules_meet_the_compliance_policy(days: int, window: int, project: Any, found: int) -> None:
-    def stored(days: int, window: int, project: Any) -> dict[str, Any]:
-        item = {"frequencyInterval": 1, "retentionUnit": "days", "retentionValue": days}
-        return {"policyItemDaily": item, "restoreWindowDays": window, "projectId": project}
-
-    policy = resource("policy", type_=POLICY, inputs=stored(7, 2, "a"))
-    schedule = resource("schedule", type_=SCHEDULE, inputs=stored(days, window, project))
-    assert [item.urn for item in entitlements.backups(plan_of(policy, schedule))] == [schedule.urn] * found
 
 
 @pytest.mark.parametrize(("policy", "found"), [(None, 1), ("DELETE", 1), ("ABANDON", 0)])

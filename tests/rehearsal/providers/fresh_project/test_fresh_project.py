@@ -84,10 +84,13 @@ def with_values(**values: Any) -> Callable[[dict[str, Any]], None]:
     return lambda inputs: inputs.update(values)
 
 
-def added(resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any]) -> States:
-    """Return the resources and one more."""
+def added(
+    resources: Sequence[ResourceState], type_: str, inputs: dict[str, Any], after: str = "no dependency"
+) -> States:
+    """Return the resources and one more, which depends on those whose URN contains `after`."""
     urn = f"urn:pulumi:prod::kingdom::{type_}::planted"
-    return [*resources, ResourceState(urn=urn, type=type_, custom=True, inputs=inputs)]
+    before = tuple(item.urn for item in resources if after in item.urn)
+    return [*resources, ResourceState(urn=urn, type=type_, custom=True, inputs=inputs, dependencies=before)]
 
 
 AGENT = "serviceAccount:service-161803398874@gs-project-accounts.iam.gserviceaccount.com"
@@ -98,6 +101,7 @@ AGENT_POLICY = {"policyData": json.dumps({"bindings": [{"role": "roles/viewer", 
 LARGE = {"machineType": "n2d-custom-80-163840", "diskSizeGb": 100}
 DAILY = {"frequencyInterval": 1, "retentionUnit": "days", "retentionValue": 3}
 CLUSTER = "gcp:container/cluster:Cluster"
+BACKUPS = ("database-backup", "CloudBackupSchedule")
 FAULTS: list[tuple[str, Callable[[States], States], str]] = [
     ("storage agent", lambda all_: changed(all_, "keys-media", with_values(member=AGENT)), "does not exist"),
     (
@@ -257,6 +261,110 @@ FAULTS: list[tuple[str, Callable[[States], States], str]] = [
         "default network",
         lambda all_: changed(all_, "network", with_values(name="default"), "Network"),
         "exists",
+    ),
+    (
+        "storage agent in a binding",
+        lambda all_: added(all_, "gcp:storage/bucketIAMBinding:BucketIAMBinding", {"members": [AGENT]}),
+        "does not exist",
+    ),
+    (
+        "account of compute before its API",
+        lambda all_: added(
+            all_,
+            "gcp:projects/iAMMember:IAMMember",
+            {"member": "serviceAccount:161803398874-compute@developer.gserviceaccount.com"},
+        ),
+        "may not exist before the API compute",
+    ),
+    (
+        "logs of a zone",
+        lambda all_: added(all_, "cloudflare:index/logpushJob:LogpushJob", {"zoneId": "0" * 32}),
+        "zoneId needs the plan enterprise",
+    ),
+    (
+        "exact version of Autopilot",
+        lambda all_: added(
+            all_, CLUSTER, {"enableAutopilot": True, "minMasterVersion": "1.37.1-gke.100"}, "service"
+        ),
+        "leaves the release channel",
+    ),
+    (
+        "quota of a disk",
+        lambda all_: added(all_, "gcp:compute/disk:Disk", {"type": "pd-ssd", "size": 3000}, "service"),
+        "the quota SSD_TOTAL_GB is 2500",
+    ),
+    (
+        "authorized networks of Google",
+        lambda all_: changed(
+            all_,
+            "cluster",
+            with_values(masterAuthorizedNetworksConfig={"gcpPublicCidrsAccessEnabled": False}),
+            CLUSTER,
+        ),
+        "never sent",
+    ),
+    (
+        "trailing dot of a target",
+        lambda all_: added(
+            all_,
+            "cloudflare:index/dnsRecord:DnsRecord",
+            {"name": "_sip._tcp", "type": "SRV", "data": {"target": "sip.example.", "port": 5060}},
+        ),
+        "stores data.target without its trailing dot",
+    ),
+    (
+        "polish of another zone",
+        lambda all_: changed(all_, "edge-polish", with_values(zoneId="0" * 32), "ZoneSetting"),
+        "error 1020",
+    ),
+    (
+        "defaults of auto-provisioning",
+        lambda all_: changed(
+            all_,
+            "cluster",
+            with_values(clusterAutoscaling={"autoProvisioningDefaults": {"diskSizeGb": 50}}),
+            CLUSTER,
+        ),
+        "auto-provisioned pools only",
+    ),
+    (
+        "vulnerability scan of a fleet",
+        lambda all_: added(
+            all_,
+            "gcp:gkehub/fleet:Fleet",
+            {"defaultClusterConfig": {"securityPostureConfig": {"vulnerabilityMode": "VULNERABILITY_BASIC"}}},
+        ),
+        "no longer offers",
+    ),
+    (
+        "schedule without an item of the policy",
+        lambda all_: changed(all_, BACKUPS[0], with_values(policyItemMonthlies=[]), BACKUPS[1]),
+        "policyItemMonthlies is absent",
+    ),
+    (
+        "cluster without the backups of the policy",
+        lambda all_: changed(all_, "database", with_values(pitEnabled=False), "AdvancedCluster"),
+        "pitEnabled is false",
+    ),
+    (
+        "App Check's debug token at once",
+        lambda all_: added(
+            all_, "gcp:firebase/appCheckDebugToken:AppCheckDebugToken", {"appId": "a"}, "AppleApp"
+        ),
+        "first 30 seconds",
+    ),
+    (
+        "peering that is deleted",
+        lambda all_: changed(all_, "network-services", with_values(deletionPolicy="DELETE"), "Connection"),
+        "still holds the peering",
+    ),
+    (
+        "DNSSEC with other ignored changes",
+        lambda all_: [
+            replace(item, ignore_changes=("dnssecMultiSigner",)) if item.type.endswith("ZoneDnssec") else item
+            for item in all_
+        ],
+        "pending",
     ),
 ]
 

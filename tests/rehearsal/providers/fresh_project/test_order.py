@@ -113,6 +113,32 @@ def test_other_members_are_not_agents(inputs: dict[str, Any]) -> None:
     assert list(service_agents(plan_of(resource("grant", type_=MEMBER, inputs=inputs)))) == []
 
 
+def test_number_of_a_project_alone_does_not_create_an_agent() -> None:
+    project = resource("project", type_="gcp:organizations/project:Project")
+    sink = resource("sink", type_="gcp:logging/projectSink:ProjectSink")
+    grant = agent("cloud-redis")
+
+    def found(*sources: ResourceState) -> int:
+        unknown = replace(
+            grant,
+            inputs={"member": UNKNOWN},
+            property_dependencies={"member": tuple(source.urn for source in sources)},
+        )
+        return len(list(service_agents(plan_of(*sources, unknown), plan_of(*sources, grant))))
+
+    assert found(project) == 1
+    assert found(sink) == found(project, sink) == found() == 0
+
+
+@pytest.mark.parametrize("account", ["123-compute@developer", "123@cloudservices"])
+def test_accounts_of_compute_exist_after_its_api_is_enabled(account: str) -> None:
+    member = f"serviceAccount:{account}.gserviceaccount.com"
+    grant = resource("grant", type_=MEMBER, inputs={"member": member})
+    [found] = service_agents(plan_of(service("compute"), grant))
+    assert "may not exist before the API compute is enabled" in found.what
+    assert list(service_agents(plan_of(service("compute"), after(grant, service("compute"))))) == []
+
+
 def test_webp_needs_polish_before_it() -> None:
     def setting(name: str, value: str) -> ResourceState:
         return resource(name, type_=SETTING, inputs={"settingId": name, "value": value})
@@ -124,6 +150,13 @@ def test_webp_needs_polish_before_it() -> None:
     assert found(polish, after(webp, polish)) == 0
     assert found(webp) == found(polish, webp) == found(off, after(webp, off)) == 1
     assert found(setting("webp", "off")) == found(polish) == 0
+
+    def of_zone(item: ResourceState, zone: Any) -> ResourceState:
+        return replace(item, inputs={**item.inputs, "zoneId": zone})
+
+    here, unknown = of_zone(webp, "a"), of_zone(polish, UNKNOWN)
+    assert found(of_zone(polish, "a"), after(here, polish)) == found(unknown, after(here, polish)) == 0
+    assert found(of_zone(polish, "b"), after(here, polish)) == 1
 
 
 def test_app_check_waits_for_something_slow_after_its_app() -> None:

@@ -80,6 +80,26 @@ def test_pools_are_added_up_and_the_default_pool_is_deleted_before_they_are_crea
     assert needed(one, other, cluster)["CPUS"] == (4, 4)
 
 
+@pytest.mark.parametrize(
+    ("type_", "inputs", "expected"),
+    [
+        ("instance:Instance", {"machineType": "n2d-standard-8"}, {"N2D_CPUS": (8, 8)}),
+        (
+            "instance:Instance",
+            {"machineType": "e2-medium", "bootDisk": {"initializeParams": {"type": "pd-ssd", "size": 50}}},
+            {"CPUS": (2, 2), "SSD_TOTAL_GB": (50, 50)},
+        ),
+        ("disk:Disk", {"type": "pd-ssd", "size": 500}, {"SSD_TOTAL_GB": (500, 500)}),
+        ("regionDisk:RegionDisk", {"type": "pd-balanced", "size": 200}, {"SSD_TOTAL_GB": (200, 200)}),
+        ("disk:Disk", {"type": "pd-standard", "size": 500}, {}),
+    ],
+)
+def test_instances_and_disks_outside_of_pools_count(
+    type_: str, inputs: dict[str, Any], expected: dict[str, tuple[int, int]]
+) -> None:
+    assert needed(resource("it", type_=f"gcp:compute/{type_}", inputs=inputs)) == expected
+
+
 @pytest.mark.parametrize(("granted", "found"), [(16, 0), (15, 1)])
 def test_first_nodes_must_not_exceed_the_quota(granted: int, found: int) -> None:
     project = FreshProject(quotas={"N2D_CPUS": granted, "SSD_TOTAL_GB": 500})
