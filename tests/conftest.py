@@ -25,8 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("kingdom")
     group.addoption("--hpa-seed", default="1", help="Seed of the traces for the real autoscaling controller.")
     group.addoption("--hpa-traces", type=int, default=1500, help="How many traces it decides.")
-    group.addoption("--seed", type=int, default=1, help="Seed of the random programs.")
+    group.addoption("--seed", type=int, default=1, help="Seed of the random programs or values.")
     group.addoption("--programs", type=int, default=20, help="How many random programs to compare.")
+    group.addoption("--draws", type=int, default=500, help="How many refused and accepted values to compare.")
     group.addoption("--batch", type=int, default=10, help="How many of them share one stack.")
     group.addoption(
         "--public-programs", default="", help="Folder with clones of pulumi/examples and pulumi/templates."

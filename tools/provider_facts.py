@@ -33,7 +33,7 @@ _PATTERN_OF: Final = {
     "value must be a non-empty string containing only lowercase characters and underscores": "^[a-z_]+$",
     "value must be a non-empty string containing only alphanumeric characters and underscores": r"^\w+$",
     "value must be a non-empty string containing only numbers": "^[0-9]+$",
-    'MongoDB major version must be in the format "8" or "8.0"': r"^\d+(\.\d+)?$",
+    'MongoDB major version must be in the format "8" or "8.0"': r"^\d+\.?(\d+)?$",
     "string value must be uppercase.": "^[^a-z]*$",
     "The provided string 'VALUE' must be uppercase. ": "^[^a-z]*$",
     '"KEY" can only contain lowercase letters, numbers and hyphens': "^[a-z0-9-]*$",
@@ -46,11 +46,11 @@ _PATTERN_OF: Final = {
     "'.svc.id.goog'": r"^([a-z0-9-]+|.*\.svc\.id\.goog)$",
     "invalid value for KEY (desired_emulated_version must be in major.minor format)": r"^\d+\.\d+$",
     "invalid value for KEY (`role_name` can contain only letters, digits, underscores, and dashes)": (
-        "^[A-Za-z0-9_-]+$"
+        "[A-Za-z0-9_-]"  # anywhere in the name
     ),
     "invalid value for KEY (allowlist path must start with either gke:// or gs://)": "^(gke|gs)://",
     "Role entity pairs must be formatted as 'ROLE:entity': VALUE": "^[^:]+:.+$",
-    "expected VALUE to be a domain like serviceusage.googleapis.com": r"^[^.]+(\.[^.]+)+$",
+    "expected VALUE to be a domain like serviceusage.googleapis.com": r"\.",
     "the empty string is not a valid name field value": "^.+",
 }  # fmt: skip
 _FORMAT_OF: Final = {
@@ -59,10 +59,13 @@ _FORMAT_OF: Final = {
     "expected KEY to contain a valid IP, got: VALUE": "ip",
     "Failed to decode (base64) customer_encryption, expecting valid base64 encoded key": "base64",
     "must be a list with priority in descending order": "descending-priority",
+    "CIDRs or IPs must be normalised": "normalized address",
+    "if the value is an IPv6 address, it must be in long normalized form": "address of an access rule",
+    "Validates that the URL path is not empty.": "url with a path",
 }
-# `ProjectRegex` of the Google provider. Contrary to its error message, it accepts paths and project numbers.
+# `ProjectRegex` of the Google provider. Contrary to its error message, it accepts project numbers.
 PROJECT: Final = (
-    r"^(.*/)?(([-a-z0-9]{1,63}\.)*([a-z]([-a-z0-9]{0,61}[a-z0-9])?):)?"
+    r"^(([-a-z0-9]{1,63}\.)*([a-z]([-a-z0-9]{0,61}[a-z0-9])?):)?"
     r"([0-9]{1,19}|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)$"
 )
 # Rules that were not measured but found by comparison with the real provider (`make providers`).
@@ -82,7 +85,11 @@ ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_iam_workload_identity_pool", "workload_identity_pool_id"): {"max_length": 32},
     ("google_kms_crypto_key", "rotation_period"): {"or_empty": True},
     ("google_monitoring_dashboard", "dashboard_json"): {"or_empty": True},
+    ("google_project_service", "service"): {  # `bannedProjectServices`
+        "patterns": [r"\.", r"^(?!bigquery-json\.googleapis\.com$)"]
+    },
     ("google_service_account", "description"): {"max_length": 256},
+    ("mongodbatlas_custom_db_role", "role_name"): {"patterns": ["[A-Za-z0-9_-]", "^(?!x-gen)"]},
     ("mongodbatlas_third_party_integration", "type"): {  # `integrationTypes`
         "enum": [
             "PAGER_DUTY",
@@ -134,7 +141,7 @@ CREATE_ONLY_INITIAL: Final[dict[str, dict[str, bool]]] = {
 _STARTS: Final = (
     ("must be a string containing a sequence of decimal numbers", ("format", "go-duration")),
     ('"" project_id must be 6 to 30', ("pattern", PROJECT)),
-    ('"" name must be 4 to 30', ("pattern", "^[A-Za-z0-9-'\" !]{4,30}$")),
+    ('"" name must be 4 to 30', ("pattern", "^[A-Za-z0-9-'\"\\s!]{4,30}$")),
 )  # fmt: skip
 _LISTED: Final = re.compile(r"Possible values are: \[([^\]]*)\]")  # not one that is cut off
 _TRUE: Final = ('Value must be "true"', '"KEY" must be set to true, got: VALUE')
@@ -142,6 +149,11 @@ _COUNT: Final = re.compile(
     r"(string length|list|set|map) must (?:be|contain) at (least|most) (\d+)(?: elements)?"
 )
 _ONLY_IF: Final = re.compile(r'can only be set if "([^"]+)" is "([^"]+)"')
+_WHERE: Final = (
+    ("only_where", re.compile(r'can only be set if "([^"]+)" is one of: (.*)')),
+    ("not_where", re.compile(r'can not be set if "([^"]+)" is one of: (.*)')),
+    ("required_where", re.compile(r'has to be set if "([^"]+)" is one of: (.*)')),
+)
 _ENSURE: Final = (
     ("conflicts_with", re.compile(r'Ensure that if an attribute is set, these are not set: "\[([^\]"]*)')),
     ("required_with", re.compile(r'Ensure that if an attribute is set, also these are set: "\[([^\]"]*)')),
@@ -204,6 +216,11 @@ def add_rule(facts: dict[str, Any], path: str, rule: str) -> bool:
     if found := _ONLY_IF.match(rule):
         facts["only_if"] = [resolve(path, found[1]), found[2]]
         return True
+    for name, pattern in _WHERE:
+        if found := pattern.search(rule):
+            values = [value or None for value in re.findall(r'"([^"]+)"|<null>', found[2])]
+            facts.setdefault(name, []).append([resolve(path, found[1]), values])
+            return True
     for name, pattern in _ENSURE:
         if found := pattern.search(rule):
             others = [resolve(path, other) for other in found[1].split(",")]

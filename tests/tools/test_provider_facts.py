@@ -40,6 +40,9 @@ def test_reference_is_absolute_or_relative_to_the_attribute(path: str, reference
         ("list must contain at least 1 elements", {"min_items": 1}),
         ("set must contain at most 5 elements", {"max_items": 5}),
         ('can only be set if "kind" is "x"', {"only_if": ["kind", "x"]}),
+        ('can only be set if "<.b" is one of: "x", <null>', {"only_where": [["a.b", ["x", None]]]}),
+        ('can not be set if "kind" is one of: "x"', {"not_where": [["kind", ["x"]]]}),
+        ('has to be set if "kind" is one of: "x", "y"', {"required_where": [["kind", ["x", "y"]]]}),
         (
             'Ensure that if an attribute is set, these are not set: "[<.b,c]"',
             {"conflicts_with": ["a.b", "c"]},

@@ -15,8 +15,8 @@ from rehearsal.providers.constraints.formats import fault, label_fault
 from rehearsal.providers.constraints.names import Attribute, MappedType
 from rehearsal.providers.constraints.values import value_faults
 from rehearsal.providers.schema import ListOf, MapOf
-from rehearsal.providers.validation import DEFAULTS_KEY, Problem, problem, suggestion
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, format_path
+from rehearsal.providers.validation import DEFAULTS_KEY, Problem, describe, problem, suggestion
+from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown, format_path, unwrap
 
 _VALUE_RULES: Final = ("enum", "min", "max", "patterns", "min_length", "max_length")
 
@@ -90,6 +90,7 @@ def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
         below = (*path, name)
         if value is None:
             yield from _groups(attribute, scopes, path, name)
+            yield from _required_where(attribute, scopes, below)
             if scope.computed and attribute.facts.get("required"):
                 yield problem(below, "missing required property")
             continue
@@ -117,10 +118,15 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
     if value is UNKNOWN:
         return
     facts = attribute.facts
+    if (types := facts.get("types")) is not None and not _is_of(types, value):
+        yield problem(path, f"expected a {' or a '.join(types)}, got {describe(value)}")
+        return
     if isinstance(value, list):
         yield from _count(facts, value, path)
         for found in _count(attribute.resource.api.get(attribute.path, {}), value, path):
             yield _ApiProblem(found.path, found.reason)
+        if attribute.framework and facts["type"].startswith("Set"):
+            yield from _duplicates(value, path)
         yield from _listed(attribute, value, scopes, path)
     elif isinstance(value, Mapping):
         if isinstance(attribute.type, ListOf):
@@ -134,6 +140,28 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
                     yield from _object(_inner(attribute, item, (*path, key), scopes), scopes)
     else:
         yield from _plain(attribute, facts, value, path)
+
+
+def _is_of(types: Sequence[str], value: Any) -> bool:
+    """Whether the value of a property of any type has one of `types` (`AllowedSubtypes`)."""
+    if isinstance(value, str):
+        return "string" in types
+    return "number" in types and isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _duplicates(items: Sequence[Any], path: Path) -> Iterator[Problem]:
+    """Yield items that equal an earlier one in a set of a provider that uses the plugin framework.
+
+    The framework refuses them (`SetType.Validate`) unless they contain an unknown value; the older SDK takes
+    them as one.
+    """
+    before: list[Any] = []
+    for index, item in enumerate(items):
+        if contains_unknown(item):
+            continue
+        if (known := unwrap(item)) in before:
+            yield problem((*path, index), "equals an earlier item; a set contains an item once")
+        before.append(known)
 
 
 def _inner(
@@ -178,6 +206,10 @@ def _listed(
         below = (*path, index)
         if isinstance(item, Mapping) and attribute.children:
             yield from _object(_inner(attribute, item, below, scopes), scopes)
+            given = [name for name, value in item.items() if value is not None and value is not UNKNOWN]
+            if len(given) > attribute.facts.get("max_properties", len(given)):
+                only = attribute.facts["max_properties"]
+                yield problem(below, f"has {len(given)} properties; at most {only} may be set in an item")
         elif not isinstance(item, (Mapping, list, Secret)) and item not in (None, UNKNOWN):
             yield from _plain(attribute, rules, item, below)
 
@@ -248,6 +280,35 @@ def _references(
         name, found = _look_up(scopes, only_if[0])
         if found is not UNKNOWN and found != only_if[1]:
             yield problem(path, f'may be set only where {name} is "{only_if[1]}"')
+    if value is not UNKNOWN:
+        yield from _conditions(attribute, scopes, path)
+
+
+def _conditions(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
+    """Yield violations of the rules for the values of another attribute, beside which one may be set.
+
+    Each rule is the path of the other attribute and its values; None is one that is not set.
+    """
+    for other, values in attribute.facts.get("only_where", ()):
+        name, found = _look_up(scopes, other)
+        if found is not UNKNOWN and found not in values:
+            yield problem(path, f"may be set only where {name} is {_choices(values)}")
+    for other, values in attribute.facts.get("not_where", ()):
+        name, found = _look_up(scopes, other)
+        if found is not UNKNOWN and found in values:
+            yield problem(path, f'must not be set where {name} is "{found}"')
+
+
+def _required_where(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path) -> Iterator[Problem]:
+    for other, values in attribute.facts.get("required_where", ()):
+        name, found = _look_up(scopes, other)
+        if found is not UNKNOWN and found in values:
+            yield problem(path, f'required where {name} is "{found}"')
+
+
+def _choices(values: Sequence[str | None]) -> str:
+    found = [f'"{value}"' if value is not None else "absent" for value in values]
+    return " or ".join(found) if len(found) < 3 else f"one of {', '.join(found)}"
 
 
 def _groups(attribute: Attribute, scopes: tuple[_Scope, ...], path: Path, name: str) -> Iterator[Problem]:

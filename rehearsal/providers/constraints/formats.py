@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from policies.api import parse_schedule
 
@@ -20,12 +21,10 @@ _GO_DURATION: Final = re.compile(r"[+-]?(0|((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms
 _SECONDS: Final = re.compile(r"(\d+(\.\d+)?)s")
 _CLOCK: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _HOUR: Final = re.compile(r"([01]\d|2[0-3]):00")
-# https://cloud.google.com/iam/docs/principal-identifiers
-_MEMBER_WITH_ID: Final = re.compile(
-    r"(deleted:)?(user|serviceAccount|group|domain|principal|principalSet|projectOwner|projectEditor"
-    r"|projectViewer|iap|subject|workforcePool):.+"
+# `validateIAMMember` of the Google provider, which accepts members of any kind.
+_MEMBER: Final = re.compile(
+    r"(?!deleted)(?s:.*?)(.+:.+|projectOwners|projectReaders|projectWriters|allUsers|allAuthenticatedUsers)"
 )
-_MEMBERS: Final = frozenset({"allUsers", "allAuthenticatedUsers"})
 _BUCKET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _PRIVATE: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 _ONE_DAY: Final = 86_400
@@ -131,6 +130,38 @@ def _address(value: str) -> bool:
     return True
 
 
+def _normalized_address(value: str) -> bool:
+    """`listIPValidator` of the Cloudflare provider; texts that are neither address nor range are accepted."""
+    try:
+        if "/" not in value:
+            return value == str(ipaddress.ip_address(value))
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return True
+    return network.prefixlen < network.max_prefixlen and value == str(network)
+
+
+def _access_rule_address(value: str) -> bool:
+    """`accessRuleIPv6Validator` and `accessRuleCIDRValidator` of the Cloudflare provider."""
+    try:
+        if "/" not in value:
+            address = ipaddress.ip_address(value)
+            return address.version == 4 or value == address.exploded
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return True
+    return network.prefixlen in ((16, 24) if network.version == 4 else (32, 48, 64))
+
+
+def _url_with_path(value: str) -> bool:
+    """`SourceUrlValidator` of the Cloudflare provider."""
+    url = value if value.startswith(("http://", "https://")) else f"https://{value}"
+    try:
+        return value.isprintable() and urlsplit(url).path != ""
+    except ValueError:
+        return False
+
+
 def _json(value: str) -> bool:
     try:
         json.loads(value)
@@ -156,7 +187,7 @@ def _policy(value: str) -> bool:
 
 
 def _member(value: str) -> bool:
-    return value in _MEMBERS or _MEMBER_WITH_ID.fullmatch(value) is not None
+    return _MEMBER.match(value) is not None
 
 
 def _base64(value: str) -> bool:
@@ -218,5 +249,14 @@ _FORMATS: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     ),
     "non-empty": (lambda value: value != "", "allowed to be empty"),
     "base64": (_base64, "base64"),
+    "normalized address": (
+        _normalized_address,
+        'an address or range in its shortest form, without "/32" or "/128", such as "10.0.0.0/20"',
+    ),
+    "address of an access rule": (
+        _access_rule_address,
+        "a full IPv6 address, or a range with the prefix 16 or 24 (IPv6: 32, 48 or 64)",
+    ),
+    "url with a path": (_url_with_path, 'a URL with a path, such as "example.com/"'),
     "descending-priority": (_descending, "in descending order of priority"),
 }

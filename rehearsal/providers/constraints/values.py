@@ -10,6 +10,8 @@ from typing import Any, Final
 from rehearsal.providers.constraints.formats import fault
 
 _SHOWN: Final = 12  # values of an enumeration that a message lists
+# An escaped character, a class of characters, or the end of the text.
+_END: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$")
 
 
 def value_faults(
@@ -97,5 +99,10 @@ def _number(value: Any) -> float | None:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    r"""Compile a regular expression of Go, which writes ``\\z`` for the end of the text."""
-    return re.compile(pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]"))
+    r"""Compile a regular expression of Go.
+
+    Go writes ``\\z`` for the end of the text, which ``$`` means too, also after a final newline. Classes
+    such as ``\\d`` contain only ASCII.
+    """
+    pattern = pattern.replace(r"\z", r"\Z").replace("[[:alnum:]]", "[A-Za-z0-9]")
+    return re.compile(_END.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern), re.ASCII)

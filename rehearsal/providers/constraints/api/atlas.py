@@ -223,6 +223,16 @@ def _alert(inputs: Mapping[str, Any]) -> Found:
                 yield ("notifications", position, name), f"required where typeName is {kind}"
 
 
+def _custom_role(inputs: Mapping[str, Any]) -> Found:
+    """An action is granted on the cluster, or on databases and collections."""
+    for position, action in items(inputs.get("actions")):
+        for index, resource in items(action.get("resources")):
+            for name in ("collectionName", "databaseName"):
+                if resource.get("cluster") is True and text(resource.get(name)):
+                    path = ("actions", position, "resources", index, name)
+                    yield path, "conflicts with cluster: set only one of them"
+
+
 def _vector_index(inputs: Mapping[str, Any]) -> Found:
     if inputs.get("type") == "vectorSearch" and inputs.get("fields") is None:
         yield ("fields",), "required where type is vectorSearch"
@@ -238,6 +248,7 @@ _CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "mongodbatlas:index/alertConfiguration:AlertConfiguration": (_alert,),
     "mongodbatlas:index/backupCompliancePolicy:BackupCompliancePolicy": (_backup_schedule,),
     "mongodbatlas:index/cloudBackupSchedule:CloudBackupSchedule": (_backup_schedule, _export),
+    "mongodbatlas:index/customDbRole:CustomDbRole": (_custom_role,),
     "mongodbatlas:index/databaseUser:DatabaseUser": (_user,),
     "mongodbatlas:index/onlineArchive:OnlineArchive": (_archive,),
     "mongodbatlas:index/searchIndex:SearchIndex": (_vector_index,),

@@ -20,6 +20,20 @@ _CERTIFICATES: Final = ("certificateManagerCertificates", "certificateMap", "ssl
 _NETWORKS: Final = ("network", "networkAttachment", "subnetwork")
 
 
+def ports_of_check(inputs: Mapping[str, Any], kind: str) -> Found:
+    """Check port and port name of a health check against its `portSpecification` (`validatePortSpec`)."""
+    check = inputs.get(kind)
+    if not isinstance(check, Mapping):
+        return
+    spec, port, name = check.get("portSpecification"), check.get("port"), check.get("portName")
+    if spec in ("USE_NAMED_PORT", "USE_SERVING_PORT") and given(port):
+        yield (kind, "port"), f"must not be set where portSpecification is {spec}"
+    if spec == "USE_NAMED_PORT" and missing(name):
+        yield (kind, "portName"), "required where portSpecification is USE_NAMED_PORT"
+    if spec == "USE_SERVING_PORT" and given(name):
+        yield (kind, "portName"), "must not be set where portSpecification is USE_SERVING_PORT"
+
+
 def _scheduling(inputs: Mapping[str, Any]) -> Found:
     """https://cloud.google.com/compute/docs/instances/create-use-spot."""
     scheduling = inputs.get("scheduling")

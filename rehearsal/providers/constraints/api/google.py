@@ -24,6 +24,15 @@ from rehearsal.providers.constraints.api.regions import references_elsewhere, re
 from rehearsal.pulumi.properties import UNKNOWN
 
 _ROLES: Final = ("roles/", "projects/", "organizations/")
+# https://cloud.google.com/iam/docs/principal-identifiers; the kind is case-sensitive.
+_PRINCIPAL: Final = re.compile(
+    r"(deleted:)?(user|serviceAccount|group|domain|principal|principalHierarchy|principalSet|projectOwner"
+    r"|projectEditor|projectViewer|iap|subject|workforcePool):.+"
+)
+# Members without an identifier; the last three are of datasets of BigQuery.
+_PRINCIPALS: Final = frozenset(
+    {"allUsers", "allAuthenticatedUsers", "projectOwners", "projectReaders", "projectWriters"}
+)
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp", "6", "17", "132"})
 _READ_REPLICAS_MIN_GB: Final = 5
 # Record types whose data ends with a host name, which needs a trailing dot.
@@ -52,7 +61,7 @@ _GRANTEES: Final = (
 
 def checks_of(token: str) -> tuple[Check, ...]:
     """Return the checks of a type."""
-    grants = (_role,) if token.lower().endswith(("iammember", "iambinding")) else ()
+    grants = (_role, _principals) if token.lower().endswith(("iammember", "iambinding")) else ()
     own = (*_CHECKS.get(token, ()), *compute.CHECKS.get(token, ()), *managed_services.CHECKS.get(token, ()))
     return (_zones, references_elsewhere, *grants, *own)
 
@@ -84,6 +93,15 @@ def _role(inputs: Mapping[str, Any]) -> Found:
         yield ("role",), f'{role!r} is not the name of a role, such as "roles/viewer"'
 
 
+def _principals(inputs: Mapping[str, Any]) -> Found:
+    """Check the kinds of a grant's members."""
+    members = [(("member",), text(inputs.get("member")))]
+    members += [(("members", position), value) for position, value in texts(inputs.get("members"))]  # type: ignore[misc]
+    for path, value in members:
+        if value is not None and value not in _PRINCIPALS and _PRINCIPAL.fullmatch(value) is None:
+            yield path, f'{value!r} is not a member with its kind, such as "group:ops@example.com"'
+
+
 def _health_check(inputs: Mapping[str, Any]) -> Found:
     interval, timeout = inputs.get("checkIntervalSec", 5), inputs.get("timeoutSec", 5)
     if isinstance(interval, int) and isinstance(timeout, int) and timeout > interval:
@@ -91,6 +109,8 @@ def _health_check(inputs: Mapping[str, Any]) -> Found:
     for kind, value in inputs.items():
         if not kind.endswith("HealthCheck") or not isinstance(value, Mapping):
             continue
+        if kind != "httpHealthCheck":  # that one is validated by the provider
+            yield from compute.ports_of_check(inputs, kind)
         port = number(value.get("port"))
         if port is not None and not 1 <= port <= _MAX_PORT:
             yield (kind, "port"), f"{port:g} is not a port: 1 to {_MAX_PORT}"

@@ -12,6 +12,7 @@ from rehearsal.providers.constraints.api.base import Check, Found, at, items, nu
 from rehearsal.pulumi.properties import UNKNOWN
 
 _WITHOUT_INTERVAL: Final = frozenset({"OPS_GENIE", "PAGER_DUTY", "VICTOR_OPS"})
+_TIME_LIMIT_VERSION: Final = 8.0
 _SHARED_TIERS: Final = frozenset({"FLEX", "TENANT"})
 # Properties that belong to each type, the required ones first.
 _LOG_EXPORTS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
@@ -74,6 +75,14 @@ def _effective_fields(inputs: Mapping[str, Any]) -> Found:
                 return
 
 
+def _time_limit(inputs: Mapping[str, Any]) -> Found:
+    """`PlanMustUseMongoDBVersion`; a version that is absent or not known counts as the default one, 8.0."""
+    path = ("advancedConfiguration", "defaultMaxTimeMs")
+    version = number(text(inputs.get("mongoDbMajorVersion")))
+    if at(inputs, *path) not in (None, UNKNOWN) and version is not None and version < _TIME_LIMIT_VERSION:
+        yield path, f"requires mongoDbMajorVersion {_TIME_LIMIT_VERSION} or later"
+
+
 def _update_only(inputs: Mapping[str, Any]) -> Found:
     """Check a setting that the plan of a new cluster must not have."""
     if inputs.get("acceptDataRisksAndForceReplicaSetReconfig") not in (None, UNKNOWN):
@@ -92,7 +101,7 @@ CHECKS_OF_NEW: Final[Mapping[str, tuple[Check, ...]]] = {
     "mongodbatlas:index/advancedCluster:AdvancedCluster": (_update_only,),
 }
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
-    "mongodbatlas:index/advancedCluster:AdvancedCluster": (_effective_fields,),
+    "mongodbatlas:index/advancedCluster:AdvancedCluster": (_effective_fields, _time_limit),
     "mongodbatlas:index/alertConfiguration:AlertConfiguration": (_alert_interval,),
     "mongodbatlas:index/encryptionAtRest:EncryptionAtRest": (_aws_key,),
     "mongodbatlas:index/logIntegration:LogIntegration": (_variants(_LOG_EXPORTS),),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from rehearsal.providers.constraints.api.base import given, missing
-from rehearsal.providers.constraints.plans import atlas_plan_checks
+from rehearsal.providers.constraints.api.compute import ports_of_check
+from rehearsal.providers.constraints.plans import atlas_plan_checks, cloudflare_plan_checks
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path, unwrap
 
@@ -34,6 +35,7 @@ def refused_plans(
     for check in (
         *_CHECKS.get(token, ()),
         *atlas_plan_checks.CHECKS.get(token, ()),
+        *cloudflare_plan_checks.CHECKS.get(token, ()),
         *(() if old else (*_CHECKS_OF_NEW.get(token, ()), *atlas_plan_checks.CHECKS_OF_NEW.get(token, ()))),
     ):
         for path, reason in check(new):
@@ -78,27 +80,8 @@ def _security_policy(inputs: Mapping[str, Any]) -> Found:
 
 
 def _health_check(inputs: Mapping[str, Any]) -> Found:
-    """Require the port that the port specification uses (`validatePortSpec`)."""
-    for kind in (
-        "httpHealthCheck",
-        "httpsHealthCheck",
-        "http2HealthCheck",
-        "tcpHealthCheck",
-        "sslHealthCheck",
-    ):
-        check = inputs.get(kind)
-        if not isinstance(check, Mapping):
-            continue
-        spec, port, name = check.get("portSpecification"), check.get("port"), check.get("portName")
-        if UNKNOWN in (spec, port, name):
-            continue
-        if spec == "USE_FIXED_PORT" and not port:
-            yield (kind, "port"), "required where portSpecification is USE_FIXED_PORT"
-        if spec == "USE_NAMED_PORT" and not name:
-            yield (kind, "portName"), "required where portSpecification is USE_NAMED_PORT"
-        if spec == "USE_SERVING_PORT" and (port or name):
-            yield (kind, "port"), "must not be set where portSpecification is USE_SERVING_PORT"
-        return
+    """`healthCheckCustomizeDiff`, which validates `httpHealthCheck` only; the API validates the others."""
+    yield from ports_of_check(inputs, "httpHealthCheck")
 
 
 def _notification_channel(inputs: Mapping[str, Any]) -> Found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from rehearsal.providers.constraints.names import Attribute, MappedType, mapped_type, object_in
 from rehearsal.providers.schema import ObjectType, resource_type
 from rehearsal.pulumi.properties import UNKNOWN, Secret
-from tests.rehearsal.parity.terraform.plugin import Finding, TerraformProvider
+from tests.rehearsal.parity.terraform.plugin import EndedError, Finding, TerraformProvider
 from tests.rehearsal.parity.terraform.values import Block, UnmappedError, empty, terraform_config
 from tests.rehearsal.providers.calls import Calls, urn
 
@@ -77,26 +77,39 @@ class Comparison:
             found = [one for one in self.provider.plan(name, None, config).errors if not _needs_network(one)]
         return found
 
-    def validation(
-        self, token: str, case: str, inputs: dict[str, Any], declared: dict[str, Any] | None = None
-    ) -> Difference | None:
-        """Compare whether both providers refuse `inputs`, a mutation of the valid inputs `declared`."""
+    def results(self, token: str, inputs: dict[str, Any]) -> tuple[dict[str, str], list[Finding]]:
+        """Return the failures of the rehearsal for `inputs`, and the errors of the provider.
+
+        Raises EndedError.
+        """
         checked = self.rehearsal.check(urn(token), inputs)
-        ours = checked.failures
         try:
             theirs = self.refusals(token, checked.inputs or inputs)  # with the name that the bridge fills in
         except UnmappedError as error:
             theirs = [Finding((), f"unsupported argument {error}")]
+        return checked.failures, theirs
+
+    def validation(
+        self, token: str, case: str, inputs: dict[str, Any], declared: dict[str, Any] | None = None
+    ) -> Difference | None:
+        """Compare whether both providers refuse `inputs`, a mutation of the valid inputs `declared`.
+
+        None where the provider ends instead of a result.
+        """
+        try:
+            ours, theirs = self.results(token, inputs)
+        except EndedError:
+            return None
         if not theirs:
-            ours = {path: reason for path, reason in ours.items() if not reason.endswith(_NOT_PLANNED)}
+            ours = planned_only(ours)
         if bool(theirs) == bool(ours):
             return None
-        if ours and self._refused_when_known(token, declared or inputs, inputs):
+        if ours and self.refused_when_known(token, declared or inputs, inputs):
             return None
         text = "; ".join(f"{'.'.join(map(str, one.path))} {one.text}" for one in theirs)
         return Difference(token, case, str(ours) if ours else "accepts", text[:400] or "accepts")
 
-    def _refused_when_known(self, token: str, declared: dict[str, Any], inputs: dict[str, Any]) -> bool:
+    def refused_when_known(self, token: str, declared: dict[str, Any], inputs: dict[str, Any]) -> bool:
         """Return whether the provider refuses `inputs` when unknown values are replaced by known ones.
 
         The SDK of older providers does not validate blocks with unknown values until the update. Errors about
@@ -142,6 +155,11 @@ class Comparison:
             value = planned.state.get(attribute.path)
             if config.get(attribute.path) is None and default is not None and not _same(default, value):
                 yield Difference(token, attribute.path, f"default {default!r}", f"plans {value!r}")
+
+
+def planned_only(failures: Mapping[str, str]) -> dict[str, str]:
+    """The failures for which the provider refuses a plan, without those of the API and of creations."""
+    return {path: reason for path, reason in failures.items() if not reason.endswith(_NOT_PLANNED)}
 
 
 def without_newer(declared: ObjectType, attributes: Mapping[str, Attribute], values: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,10 @@ class Finding:
 
     path: tuple[str | int, ...]
     text: str
+
+
+class EndedError(Exception):
+    """The process of a provider ended during a call, as it does when its code panics."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ def find(package: str) -> Path | None:
 class TerraformProvider:
     """A running provider: each call encodes a whole object by the provider's own schema."""
 
-    def __init__(self, channel: grpc.Channel, version: int) -> None:
-        self._channel, self._version = channel, version
+    def __init__(self, start: Callable[[], tuple[grpc.Channel, int]]) -> None:
+        self._start = start
+        self._channel, self._version = start()
+        self._configured: Mapping[str, Any] | None = None
         response = self._call("schema")
         self.schemas: Mapping[str, Any] = {entry.key: entry.value for entry in response.resource_schemas}
         self.configuration = read_block(response.provider.block)
@@ -99,6 +105,7 @@ class TerraformProvider:
 
     def configure(self, values: Mapping[str, Any]) -> list[Finding]:
         """Configure the provider; attributes that are not named are null."""
+        self._configured = values
         config = _dynamic(self.configuration.complete(values))
         response = self._call("configure", terraform_version="1.9.0", config=config)
         return _errors(response)
@@ -146,12 +153,27 @@ class TerraformProvider:
             request_serializer=type(request).SerializeToString,
             response_deserializer=messages[f"{method}Response"].FromString,
         )
-        return call(request, timeout=_SECONDS)
+        try:
+            return call(request, timeout=_SECONDS)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            self._channel, self._version = self._start()
+            if self._configured is not None:
+                self.configure(self._configured)
+            raise EndedError(f"the provider ended during {method}") from error
 
 
 @contextlib.contextmanager
 def running(plugin: Path) -> Iterator[TerraformProvider]:
-    """Start a provider, yield it, and end it."""
+    """Start a provider, yield it, and end it. One that ends by itself is started again."""
+    with contextlib.ExitStack() as stack:
+        yield TerraformProvider(lambda: stack.enter_context(_connected(plugin)))
+
+
+@contextlib.contextmanager
+def _connected(plugin: Path) -> Iterator[tuple[grpc.Channel, int]]:
+    """Start a process, and yield the channel to it with the version of its protocol."""
     process = subprocess.Popen(
         [str(plugin)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
     )
@@ -168,7 +190,7 @@ def running(plugin: Path) -> Iterator[TerraformProvider]:
             ("grpc.enable_http_proxy", 0),
         ]
         with grpc.insecure_channel(target, options) as channel:
-            yield TerraformProvider(channel, version)
+            yield channel, version
     finally:
         process.terminate()
         process.communicate(timeout=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.rehearsal.parity.terraform import loopback_api, plugin
 from tests.rehearsal.parity.terraform.cli import configuration
 from tests.rehearsal.parity.terraform.comparison import Comparison, settled
 from tests.rehearsal.parity.terraform.probes import probes
+from tests.rehearsal.parity.terraform.random_values import draws
 from tests.rehearsal.parity.terraform.values import Block, Dynamic, Field, UnmappedError, decode, encode
 from tests.rehearsal.providers.calls import urn
 
@@ -91,8 +93,8 @@ def test_unknown_values_of_a_planned_state_become_those_of_an_applied_one() -> N
 
 def test_refusal_by_the_provider_of_known_values_is_not_a_difference(comparison: Comparison) -> None:
     inputs = {"zoneId": UNKNOWN, "status": "off"}
-    assert comparison._refused_when_known(DNSSEC, {"zoneId": UNKNOWN, "status": "active"}, inputs)
-    assert not comparison._refused_when_known(DNSSEC, inputs, inputs)
+    assert comparison.refused_when_known(DNSSEC, {"zoneId": UNKNOWN, "status": "active"}, inputs)
+    assert not comparison.refused_when_known(DNSSEC, inputs, inputs)
 
 
 def test_a_probe_is_each_value_of_an_attribute_and_none() -> None:
@@ -100,6 +102,32 @@ def test_a_probe_is_each_value_of_an_attribute_and_none() -> None:
     assert found["zoneId", "absent"] == {}
     assert found["status", "is 'no-such-value'"] == {"zoneId": ZONE, "status": "no-such-value"}
     assert found["dnssecPresigned", "is 'True'"] == {"zoneId": ZONE, "dnssecPresigned": True}
+
+
+def test_random_values_are_those_of_their_seed() -> None:
+    resources = [(DNSSEC, {"zoneId": ZONE}), (DNSSEC, {"zoneId": OTHER, "status": "active"})]
+
+    def drawn(seed: int) -> list[str]:
+        return [str(draw.mutation) for draw in islice(draws(seed, resources), 50)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    for draw in islice(draws(1, resources), 50):
+        changed = {
+            name for name in draw.mutation.inputs if draw.mutation.inputs[name] != draw.declared.get(name)
+        }
+        removed = draw.declared.keys() - draw.mutation.inputs.keys()
+        assert changed | removed == {draw.mutation.path}
+
+
+def test_a_text_in_place_of_a_boolean_cannot_be_converted() -> None:
+    attribute = mapped_type(DNSSEC)
+    assert attribute is not None
+    block = Block({"dnssec_presigned": Field("dnssec_presigned", "bool", 0, None, False, False, False)})
+    assert block.convert(attribute.attributes.values(), {"dnssecPresigned": "true"}) == {
+        "dnssec_presigned": True
+    }
+    with pytest.raises(UnmappedError, match="is not a boolean"):
+        block.convert(attribute.attributes.values(), {"dnssecPresigned": "maybe"})
 
 
 def test_values_keep_their_form_on_the_wire() -> None:

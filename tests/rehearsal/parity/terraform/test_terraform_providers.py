@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
+import yaml
 
+from tests.infra.rehearsal import ROOT
 from tests.rehearsal.parity.terraform import plugin
 from tests.rehearsal.parity.terraform.comparison import Comparison, Difference
 from tests.rehearsal.parity.terraform.differences import ACCEPTED
 from tests.rehearsal.parity.terraform.probes import probes
+from tests.rehearsal.parity.terraform.random_values import draws
+from tests.rehearsal.parity.terraform.rates import Rates
 from tests.rehearsal.providers.constraints.mutations import invalid, valid
-from tests.rehearsal.providers.constraints.stacks import planned
+from tests.rehearsal.providers.constraints.stacks import STACKS, planned
 
 pytestmark = [pytest.mark.providers, pytest.mark.timeout(1800)]
+FAULTS = ROOT / "tests" / "rehearsal" / "providers" / "constraints"
 
 
 @pytest.fixture(scope="module", params=sorted(plugin.NAMES))
@@ -101,3 +107,51 @@ def test_the_provider_plans_the_defaults_of_the_facts(
 ) -> None:
     found = [one for token, inputs in resources for one in comparison.defaults(token, inputs)]
     assert not unexpected(found)
+
+
+@pytest.mark.parametrize("file", ["faults", "hand_faults", "neighbor_faults", "refused"])
+def test_both_refuse_the_same_planted_faults(comparison: Comparison, file: str) -> None:
+    found = [
+        comparison.validation(token, f"{path}: {inputs}", inputs, declared)
+        for token, path, inputs, declared in planted(file)
+        if comparison.covers(token)
+    ]
+    assert found
+    assert not unexpected([one for one in found if one is not None])
+
+
+def planted(file: str) -> Iterator[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+    """Yield type, path, inputs and valid inputs of each fault in a file, and the valid inputs themselves."""
+    cases = yaml.safe_load((FAULTS / f"{file}.yaml").read_text())
+    for token, case in cases.items():
+        if isinstance(case, list):  # without valid inputs
+            yield from ((token, fault["at"], fault["inputs"], fault["inputs"]) for fault in case)
+            continue
+        valid_inputs = case["valid"]
+        yield token, "as declared", valid_inputs, valid_inputs
+        for fault in case["faults"]:
+            values = {**valid_inputs, **fault["set"]}
+            inputs = {name: value for name, value in values.items() if value is not None}
+            yield token, fault["at"], inputs, valid_inputs
+
+
+def test_both_refuse_the_same_random_values(comparison: Comparison, request: pytest.FixtureRequest) -> None:
+    """Values are drawn until the provider has refused `--draws` of them and accepted as many."""
+    seed, number = request.config.getoption("--seed"), request.config.getoption("--draws")
+    rates = Rates(comparison, number)
+    for draw in islice(draws(seed, declared_resources(comparison)), 50 * number):
+        if rates.complete:
+            break
+        rates.add(draw)
+    assert rates.complete
+    rates.report(request.config.stash, f"{comparison.package}, seed {seed}")
+    assert len(rates.missed) <= 0.05 * number, [str(one) for one in rates.missed]
+    assert not unexpected(rates.wrong)
+
+
+def declared_resources(comparison: Comparison) -> list[tuple[str, dict[str, Any]]]:
+    """The resources of all cloud stacks of which the provider has the type, each once."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for stack in STACKS:
+        found += [one for one in planned(stack) if comparison.covers(one[0]) and one not in found]
+    return found

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from rehearsal.providers.constraints.names import Attribute, MappedType
+from rehearsal.providers.schema import ListOf
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 
 _SINGLE, _LIST, _SET, _MAP, _GROUP = 1, 2, 3, 4, 5
@@ -139,15 +140,29 @@ def _field(field: Field, attribute: Attribute, value: Any) -> Any:
     if field.nesting in (_SINGLE, _GROUP):
         return _object(inner, children, value)
     if field.nesting == _MAP:
-        return {key: _object(inner, children, item) for key, item in value.items()}
-    items = value if isinstance(value, list) else [value]
-    return [_object(inner, children, item) for item in items]
+        return {key: _object(inner, children, item) for key, item in _mapping(value).items()}
+    return [_object(inner, children, item) for item in _items(attribute, value)]
 
 
 def _object(block: Block, children: Iterable[Attribute], value: Any) -> Any:
     while isinstance(value, Secret):
         value = value.element
-    return UNKNOWN if value is UNKNOWN else block.convert(children, value or {})
+    return UNKNOWN if value is UNKNOWN else block.convert(children, _mapping(value or {}))
+
+
+def _items(attribute: Attribute | None, value: Any) -> list[Any]:
+    """Return the items of a list; Pulumi has a list of at most one item as the item."""
+    if isinstance(value, list):
+        return value
+    if attribute is not None and isinstance(attribute.type, ListOf):
+        raise UnmappedError(f"{str(value)[:40]!r} is not a list")
+    return [value]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UnmappedError(f"{str(value)[:40]!r} is not an object")
+    return value
 
 
 def _typed(kind: Any, attribute: Attribute | None, value: Any) -> Any:
@@ -156,22 +171,26 @@ def _typed(kind: Any, attribute: Attribute | None, value: Any) -> Any:
     if value is None or value is UNKNOWN:
         return value
     match kind:
+        case "string" if isinstance(value, (Mapping, list)):
+            raise UnmappedError(f"{str(value)[:40]!r} is not a text")
         case "string":
             return ("true" if value else "false") if isinstance(value, bool) else str(value)
         case "number":
             return _number(value)
         case "bool":
+            if value not in (True, False, "true", "false"):
+                raise UnmappedError(f"{value!r} is not a boolean")
             return value in (True, "true")
         case "dynamic":
             return Dynamic(value)
         case ["list" | "set", element]:
-            items = value if isinstance(value, list) else [value]
-            return [_typed(element, attribute, item) for item in items]
+            return [_typed(element, attribute, item) for item in _items(attribute, value)]
         case ["map", element]:
-            return {key: _typed(element, None, item) for key, item in value.items()}
+            return {key: _typed(element, None, item) for key, item in _mapping(value).items()}
         case ["object", members]:
             names = {one.name: one for one in attribute.children.values()} if attribute else {}
-            given = {_last(names.get(key), key): (names.get(key), item) for key, item in value.items()}
+            held = _mapping(value).items()
+            given = {_last(names.get(key), key): (names.get(key), item) for key, item in held}
             if extra := given.keys() - members.keys():
                 raise UnmappedError(", ".join(sorted(extra)))
             return {
@@ -189,6 +208,8 @@ def _last(attribute: Attribute | None, name: str) -> str:
 def _number(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, (Mapping, list)):
+        raise UnmappedError(f"{str(value)[:40]!r} is not a number")
     if not isinstance(value, str):
         return value
     try:

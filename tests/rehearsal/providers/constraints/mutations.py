@@ -41,7 +41,10 @@ _JOINT = frozenset(
         ("gcp:compute/sSLPolicy:SSLPolicy", "profile"),
     }
 )
-_GROUPS = ("conflicts_with", "exactly_one_of", "at_least_one_of", "required_with", "only_if")
+_CONDITIONS = ("only_where", "not_where", "required_where")
+_GROUPS = (
+    "conflicts_with", "exactly_one_of", "at_least_one_of", "required_with", "only_if", *_CONDITIONS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,12 @@ def _is_required(token: str, path: tuple[str | int, ...]) -> bool:
 
 @cache
 def _conditions(token: str) -> frozenset[str]:
-    """Return the paths of attributes that others depend on (`only_if`)."""
-    return frozenset(
-        facts["only_if"][0] for facts in mapped(token).resource.attributes.values() if "only_if" in facts
-    )
+    """Return the paths of attributes that others depend on."""
+    found = set[str]()
+    for facts in mapped(token).resource.attributes.values():
+        found |= {facts["only_if"][0]} if "only_if" in facts else set()
+        found |= {rule[0] for kind in _CONDITIONS for rule in facts.get(kind, ())}
+    return frozenset(found)
 
 
 def _siblings(token: str, path: tuple[str | int, ...]) -> dict[str, Attribute]:

@@ -149,6 +149,92 @@ def test_an_unknown_value_satisfies_every_rule(gcp: Calls) -> None:
     assert not gcp.check(urn("gcp:secretmanager/secret:Secret"), inputs).failures
 
 
+USER: dict[str, Any] = {
+    "projectId": "65f1c0de5ca1ab1e0ddba11c",
+    "username": "app",
+    "authDatabaseName": "admin",
+    "password": "a-password",
+    "roles": [{"roleName": "readWrite", "databaseName": "kingdom"}],
+}
+SCOPE = {"name": "a", "type": "CLUSTER"}
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path"),
+    [
+        ("mongodbatlas:index/databaseUser:DatabaseUser", {**USER, "scopes": [SCOPE, SCOPE]}, "scopes[1]"),
+        (
+            "mongodbatlas:index/databaseUser:DatabaseUser",
+            {**USER, "scopes": [SCOPE, SCOPE | {"name": Secret("a")}]},
+            "scopes[1]",
+        ),
+        ("mongodbatlas:index/databaseUser:DatabaseUser", {**USER, "scopes": [UNKNOWN, UNKNOWN]}, None),
+        (
+            "mongodbatlas:index/databaseUser:DatabaseUser",
+            {**USER, "scopes": [SCOPE | {"name": UNKNOWN}, SCOPE | {"name": UNKNOWN}, SCOPE]},
+            None,
+        ),
+    ],
+)
+def test_a_set_of_the_plugin_framework_contains_an_item_once(
+    token: str, inputs: dict[str, Any], path: str | None
+) -> None:
+    failures = Calls.of(token.partition(":")[0]).check(urn(token), inputs).failures
+    assert set(failures) == ({path} if path else set())
+
+
+APPLICATION = "cloudflare:index/zeroTrustAccessApplication:ZeroTrustAccessApplication"
+_APPLICATION = {"accountId": "0" * 32, "name": "a", "domain": "a.kingdom.studio"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "path", "reason"),
+    [
+        ({"type": "saas"}, "saasApp", 'required where type is "saas"'),
+        ({"type": "ssh", "bgColor": "#fff"}, "bgColor", 'may be set only where type is "app_launcher"'),
+        ({"bgColor": "#fff"}, "bgColor", "may be set only where type is"),
+        (
+            {"type": "saas", "saasApp": {"authType": "oidc", "spEntityId": "a"}},
+            "saasApp.spEntityId",
+            'may be set only where authType is "saml" or absent',
+        ),
+        ({"type": "saas", "saasApp": {"spEntityId": "a"}}, None, ""),
+        ({"type": UNKNOWN, "bgColor": "#fff"}, None, ""),
+        ({"type": "ssh", "bgColor": UNKNOWN}, None, ""),
+    ],
+)
+def test_property_depends_on_values_of_another_one(
+    inputs: dict[str, Any], path: str | None, reason: str
+) -> None:
+    failures = Calls.of("cloudflare").check(urn(APPLICATION), _APPLICATION | inputs).failures
+    assert reason in failures.get(path or "", "")
+    assert set(failures) == ({path} if path else set())
+
+
+def test_rule_of_an_access_group_has_one_property() -> None:
+    group = "cloudflare:index/zeroTrustAccessGroup:ZeroTrustAccessGroup"
+    everyone: dict[str, Any] = {"everyone": {}}
+    rules = [everyone, everyone | {"email": {"email": "a@example.com"}}]
+    inputs = {"accountId": "0" * 32, "name": "a", "includes": rules}
+    failures = Calls.of("cloudflare").check(urn(group), inputs).failures
+    assert list(failures) == ["includes[1]"]
+    assert "has 2 properties" in failures["includes[1]"]
+
+
+def test_scim_is_for_other_identity_providers_than_one_time_pins() -> None:
+    provider = "cloudflare:index/zeroTrustAccessIdentityProvider:ZeroTrustAccessIdentityProvider"
+    objects: dict[str, Any] = {"config": {}, "scimConfig": {}}
+    inputs = {"accountId": "0" * 32, "name": "a", "type": "onetimepin", **objects}
+    cloud = Calls.of("cloudflare")
+    assert "must not be set" in cloud.check(urn(provider), inputs).failures["scimConfig"]
+    assert not cloud.check(urn(provider), inputs | {"type": "github"}).failures
+
+
+def test_logging_of_a_rule_is_accepted_where_it_is_enabled() -> None:
+    rules = [{"expression": "true", "action": "skip", "logging": {"enabled": True}}]
+    assert not Calls.of("cloudflare").check(urn(RULESET), _RULES | {"rules": rules}).failures
+
+
 LABELLED: list[tuple[str, dict[str, Any], str]] = [
     ("gcp:pubsub/topic:Topic", {"labels": {"Team": "media"}}, "labels.Team"),
     (
@@ -254,6 +340,12 @@ NAT: dict[str, Any] = {
             "nodeVersion",
         ),
         ("gcp:compute/routerNat:RouterNat", {**NAT, "drainNatIps": ["b"]}, "drainNatIps"),
+        (
+            "gcp:projects/defaultServiceAccounts:DefaultServiceAccounts",
+            {"project": "projects/kingdom", "action": "DELETE"},
+            "project",
+        ),
+        ("gcp:projects/service:Service", {"service": "bigquery-json.googleapis.com"}, "service"),
         # An empty list of values is a value.
         ("gcp:compute/routerNat:RouterNat", {**NAT, "initialNatIps": []}, "initialNatIps"),
     ],

@@ -16,12 +16,13 @@ from tests.rehearsal.providers.calls import Calls, urn
 
 CASES: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text())
 NEIGHBORS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("neighbor_faults.yaml").read_text())
+BY_HAND: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("hand_faults.yaml").read_text())
 
 _ONE_MUST_BE_SET = re.compile(r"one of .* must be set")
 REFUSED: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("refused.yaml").read_text())
 
 
-@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *NEIGHBORS.items()])
+@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *NEIGHBORS.items(), *BY_HAND.items()])
 def test_a_valid_resource_is_accepted_and_every_planted_fault_is_refused(
     token: str, case: dict[str, Any]
 ) -> None:
@@ -110,7 +111,7 @@ def with_an_unknown_value(value: Any) -> Iterator[Any]:
                 yield [*value[:index], changed, *value[index + 1 :]]
 
 
-@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *NEIGHBORS.items()])
+@pytest.mark.parametrize(("token", "case"), [*CASES.items(), *NEIGHBORS.items(), *BY_HAND.items()])
 def test_a_value_that_is_not_known_is_accepted(token: str, case: dict[str, Any]) -> None:
     cloud, valid = Calls.of(token.partition(":")[0]), case["valid"]
     for inputs in with_an_unknown_value(valid):

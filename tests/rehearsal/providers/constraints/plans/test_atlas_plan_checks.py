@@ -33,6 +33,20 @@ def test_setting_of_an_update_and_a_stored_secret_are_refused_for_new_resources_
 
 
 @pytest.mark.parametrize(
+    ("version", "paths"),
+    [
+        *((version, {"advancedConfiguration.defaultMaxTimeMs"}) for version in ("0.8", "7", "7.0")),
+        *((version, set()) for version in ("8", "8.", "8.0", "latest", UNKNOWN, None)),
+    ],
+)
+def test_default_time_limit_of_queries_needs_version_8(version: Any, paths: set[str]) -> None:
+    inputs = {"mongoDbMajorVersion": version, "advancedConfiguration": {"defaultMaxTimeMs": 1000}}
+    assert refused(CLUSTER, inputs) == paths
+    unlimited = {"mongoDbMajorVersion": version, "advancedConfiguration": {"defaultMaxTimeMs": UNKNOWN}}
+    assert not refused(CLUSTER, unlimited)
+
+
+@pytest.mark.parametrize(
     ("token", "inputs", "paths"),
     [
         (CLUSTER, {FORCED: ""}, {FORCED}),

@@ -48,12 +48,16 @@ def refused(token: str, inputs: dict[str, Any], olds: dict[str, Any] | None = No
             "logConfig",
         ),
         (ARMOR, {"rules": [{"priority": 1}, {"priority": 1}]}, "rules"),
-        (CHECK, {"httpHealthCheck": {"portSpecification": "USE_FIXED_PORT"}}, "httpHealthCheck.port"),
-        (CHECK, {"tcpHealthCheck": {"portSpecification": "USE_NAMED_PORT"}}, "tcpHealthCheck.portName"),
+        (CHECK, {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT"}}, "httpHealthCheck.portName"),
         (
             CHECK,
-            {"tcpHealthCheck": SERVING},
-            "tcpHealthCheck.port",
+            {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT", "portName": "a", "port": 1}},
+            "httpHealthCheck.port",
+        ),
+        (
+            CHECK,
+            {"httpHealthCheck": SERVING},
+            "httpHealthCheck.port",
         ),
         (
             CHANNEL,
@@ -114,7 +118,9 @@ def test_a_plan_that_the_provider_refuses(token: str, inputs: dict[str, Any], pa
         (FIREWALL, {"sourceRanges": UNKNOWN}),
         (FIREWALL, {"sourceRanges": []}),
         (ARMOR, {"rules": [{"priority": UNKNOWN}, {"priority": UNKNOWN}]}),
-        (CHECK, {"httpHealthCheck": {"portSpecification": "USE_FIXED_PORT", "port": UNKNOWN}}),
+        (CHECK, {"httpHealthCheck": {"portSpecification": "USE_FIXED_PORT"}}),
+        (CHECK, {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT", "portName": UNKNOWN}}),
+        (CHECK, {"tcpHealthCheck": {"portSpecification": "USE_NAMED_PORT"}}),  # the API refuses it
         (TEMPLATE, {"disks": [{"type": UNKNOWN, "diskType": "local-ssd"}]}),
         (BACKENDS, {"loadBalancingScheme": UNKNOWN, "backends": [{"group": "g", "maxRate": 5}]}),
         (CLUSTER, {"nodeVersion": UNKNOWN, "minMasterVersion": "1.37.1"}),
