@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from app.auth.roles import Plan, Role
 from app.http import text
-from app.http.text import END
+from app.http.text import CODE, END, LINE, NOT_IN_LINE
 
+_VISIBLE: Final = rf"[^@\s{NOT_IN_LINE}]"
 # Detects typing errors; only a mail to the address can prove that it exists.
 Email = Annotated[
     str,
     Meta(
         min_length=3,
         max_length=254,
-        pattern=r"^[^@\s\x00-\x20\x7f]{1,64}@[^@\s\x00-\x20\x7f]+\.[^@\s\x00-\x20\x7f]+" + END,
+        pattern=rf"^{_VISIBLE}{{1,64}}@{_VISIBLE}+\.{_VISIBLE}+{END}",
     ),
 ]
 Password = Annotated[str, Meta(min_length=10, max_length=128, description="At least ten characters.")]
 Candidate = Annotated[str, Meta(max_length=128)]
-Name = Annotated[str, Meta(min_length=1, max_length=80)]
+Name = Annotated[str, Meta(min_length=1, max_length=80, extra_json_schema={"pattern": LINE})]
+# Of an existing account: compared in the form of :func:`app.http.text.address_key`.
+KnownEmail = Annotated[str, Meta(max_length=254, pattern=LINE)]
+Code = Annotated[str, Meta(max_length=200, pattern=CODE)]
 
 
 class SignUp(msgspec.Struct, forbid_unknown_fields=True):
@@ -55,18 +59,19 @@ class SignUpAccepted(msgspec.Struct):
 class Confirming(msgspec.Struct, forbid_unknown_fields=True):
     """The code that was mailed to the address."""
 
-    code: Annotated[str, Meta(max_length=200)]
+    code: Code
 
 
 class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     """Credentials."""
 
-    email: Annotated[str, Meta(max_length=254)]
+    email: KnownEmail
     password: Candidate
     device_token: Annotated[
         str,
         Meta(
             max_length=200,
+            pattern=CODE,
             description="Device token of an earlier response: this device has signed in before.",
         ),
     ] = ""
@@ -84,7 +89,7 @@ class Profile(msgspec.Struct, forbid_unknown_fields=True):
 class RefreshToken(msgspec.Struct, forbid_unknown_fields=True):
     """The refresh token of the latest response."""
 
-    refresh_token: Annotated[str, Meta(max_length=200)]
+    refresh_token: Code
 
 
 class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
@@ -150,13 +155,13 @@ class SignInDevice(msgspec.Struct):
 class NewReset(msgspec.Struct, forbid_unknown_fields=True):
     """The address of an account that requests a password reset."""
 
-    email: Annotated[str, Meta(max_length=254)]
+    email: KnownEmail
 
 
 class Reset(msgspec.Struct, forbid_unknown_fields=True):
     """The code of the e-mail, and the new password."""
 
-    token: Annotated[str, Meta(max_length=200)]
+    token: Code
     password: Password
 
 

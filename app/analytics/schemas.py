@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from app.http.text import END
+from app.http.text import END, LINE
 from app.ids import Id
 
 MAX_EVENTS: Final = 100
@@ -50,7 +50,9 @@ class Event(msgspec.Struct, forbid_unknown_fields=True):
     name: EventName
     at: Annotated[datetime, Meta(tz=True)]
     content: Annotated[Id | None, Meta(description="ID of the content item.")] = None
-    screen: Annotated[str, Meta(max_length=80)] | None = None
+    screen: (
+        Annotated[str, Meta(max_length=80, pattern=LINE, description="Name of a screen of the app.")] | None
+    ) = None
     seconds: Annotated[float, Meta(ge=0, le=86_400, description="Duration in seconds.")] | None = None
 
 

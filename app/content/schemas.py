@@ -31,7 +31,8 @@ class Form(StrEnum):
 class NewContent(msgspec.Struct, forbid_unknown_fields=True):
     """Request to generate content."""
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=500)]
+    # Checked below, whose message is for users; the pattern documents the rule.
+    prompt: Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema={"pattern": text.PROSE})]
     form: Form = Form.STORY
 
     def __post_init__(self) -> None:

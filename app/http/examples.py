@@ -23,6 +23,16 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "NewOrder": {"product": "creator-month"},
     "NewPayment": {"amount": 5000},
     "NewEvents": {
-        "events": [{"id": "app-0000001", "name": "app.opened", "at": "2026-01-31T09:30:00Z"}],
+        "events": [
+            {"id": "app-0000001", "name": "app.opened", "at": "2026-01-31T09:30:00Z"},
+            {
+                "id": "app-0000002",
+                "name": "content.viewed",
+                "at": "2026-01-31T09:30:20Z",
+                "content": "0197c4a0-6f3e-7c11-9b7e-2f6f0a5d4c21",
+                "screen": "/content/[id]",
+                "seconds": 12.5,
+            },
+        ],
     },
 }

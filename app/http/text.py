@@ -8,6 +8,19 @@ from typing import Final
 
 # In Python, ``$`` also matches before a line break at the end; this pattern does not, as in JavaScript.
 END: Final = r"$(?!\n)"
+# Patterns of the OpenAPI document, with escapes that are equal in ECMA 262 and in Python. No character is
+# outside of the basic plane: without the flag `u`, a pattern would match half of it.
+# Control characters, line separators, and what changes the direction of the text around it.
+NOT_IN_LINE: Final = (
+    r"\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb"
+)
+LINE: Final = f"^[^{NOT_IN_LINE}]*{END}"
+# A text of several lines: as :func:`prose`, apart from the characters outside of the basic plane.
+PROSE: Final = (
+    r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]*" + END
+)
+# Codes and tokens, which are compared: visible ASCII characters.
+CODE: Final = r"^[!-~]*" + END
 # Control characters, bidirectional formatting characters, and invisible ones that make two names look alike:
 # also fillers, the blank Braille pattern, invisible musical symbols, tags and variation selectors.
 _FORBIDDEN: Final = re.compile(
@@ -36,12 +49,14 @@ def name(value: str) -> str:
     characters, for unpaired surrogates and characters without a meaning, for stacks of combining marks, and
     for a name without visible characters.
     """
+    # Before the spaces are removed: Python counts some control characters among them.
+    hidden = _FORBIDDEN.search(value)
     value = unicodedata.normalize("NFC", value).strip()
     categories = [unicodedata.category(each) for each in value]
     if not any(category[0] in "LNPS" for category in categories):
         raise ValueError("Expected a name with at least one visible character")
     if (
-        _FORBIDDEN.search(value)
+        hidden
         or not _MEANINGLESS.isdisjoint(categories)
         or any(
             each in _PRESENTATION and (at == 0 or categories[at - 1][0] != "S")
