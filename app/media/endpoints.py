@@ -25,6 +25,7 @@ from app.media.schemas import Media, MediaPage, SignedQuery
 from app.media.service import UNDECLARED
 from app.media.signed_urls import query_string
 from app.media.sniffing import ImageFormat
+from app.rate_limits.policies import RateLimitClass
 
 uploads = Routes("/v1/uploads", tag="media")
 media = Routes("/v1/media", tag="media")
@@ -39,6 +40,7 @@ _MEDIA_TYPES: Final = (*(kind.value for kind in ImageFormat), UNDECLARED)
     takes=_MEDIA_TYPES,
     problem_types=[QUOTA_EXCEEDED, IMAGE_REJECTED],
     response_headers=["Location"],
+    rate_limit_class=RateLimitClass.UPLOAD,
     seconds=25.0,  # mobile devices on slow networks
 )
 async def upload(context: RequestContext, body: Upload) -> Response[Media]:
@@ -95,7 +97,12 @@ async def fetch(
     context: RequestContext, media_id: Id, name: Name, query: SignedQuery
 ) -> Response[Stream | None]:
     """Get an image by its signed URL, which must be used exactly as it was issued."""
-    if context.scope["query_string"] != query_string(query.expires, query.signature).encode():
+    # Shared caches store a copy for each spelling.
+    path = f"{media.prefix}/{media_id}/{name}".encode()
+    if (
+        context.scope["query_string"] != query_string(query.expires, query.signature).encode()
+        or context.scope.get("raw_path", path) != path
+    ):
         raise Problem(FORBIDDEN, "The signed URL is not spelled as it was issued.")
     conditions = ConditionalHeaders(
         context.header(b"range"), context.header(b"if-range"), context.header(b"if-none-match")

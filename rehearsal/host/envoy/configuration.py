@@ -81,6 +81,7 @@ class Traffic:
             context.options.edge_port,
             leaf,
             self._envoy.routes_file(edge_listener.NAME),
+            self._envoy.cache_folder,
         )
         web_app_port = self._web_app.port
         if web_app_port is not None:

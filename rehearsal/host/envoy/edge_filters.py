@@ -1,4 +1,4 @@
-"""HTTP filters of the edge, from the zone's settings and rules: firewall, rate limits, headers, cache."""
+"""HTTP filters of the edge, from the zone's settings and rules: firewall, rate limits, headers."""
 
 from __future__ import annotations
 
@@ -8,30 +8,6 @@ from typing import Any
 from rehearsal.host.envoy.cloudflare_expressions import UnsupportedError
 from rehearsal.host.envoy.cloudflare_zone import Rule
 from rehearsal.host.envoy.process import Resource, seconds, typed
-
-_VARY = ("accept", "accept-encoding", "accept-language", "origin")
-
-# As in Cloudflare, a cache rule applies to responses with a cacheable status and removes their cookies.
-_LUA = """
-local cacheable = {["200"]=true, ["203"]=true, ["204"]=true, ["206"]=true, ["300"]=true, ["301"]=true,
-                   ["308"]=true, ["404"]=true, ["410"]=true}
-function envoy_on_response(handle)
-  local rule = handle:metadata():get("cache")
-  if rule == nil then return end
-  local headers = handle:headers()
-  if not cacheable[headers:get(":status")] then return end
-  local directives = headers:get("cache-control") or ""
-  if rule["edge"] == nil then
-    if directives == "" or directives:find("private") or directives:find("no%-store") then return end
-  else
-    local browser = rule["browser"] or rule["edge"]
-    headers:replace("cache-control", "public, max-age=" .. browser .. ", s-maxage=" .. rule["edge"])
-    headers:remove("expires")
-    headers:remove("pragma")
-  end
-  headers:remove("set-cookie")
-end
-"""
 
 
 def response_headers(settings: dict[str, Any], rules: Sequence[Rule], notes: list[str]) -> Resource:
@@ -198,20 +174,3 @@ def _characteristic(name: str) -> tuple[Resource, str]:
         header = name.split('"')[1].lower()
         return {"request_headers": {"header_name": header, "descriptor_key": header}}, header
     raise UnsupportedError(f"the characteristic {name} is not supported on this host")
-
-
-def cache_filter() -> Resource:
-    """Return the filter that caches responses in memory, for routes that do not disable it."""
-    config = typed(
-        "envoy.extensions.filters.http.cache.v3.CacheConfig",
-        typed_config=typed("envoy.extensions.http.cache.simple_http_cache.v3.SimpleHttpCacheConfig"),
-        # The service sends `Origin`, and names of headers are compared with case otherwise.
-        allowed_vary_headers=[{"exact": name, "ignore_case": True} for name in _VARY],
-    )
-    return {"name": "cache", "typed_config": config}
-
-
-def lua_filter() -> Resource:
-    """Return the filter that sets the times of a cache rule on responses of its route."""
-    config = typed("envoy.extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": _LUA})
-    return {"name": "lua", "typed_config": config}

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rehearsal.host.component import LOCAL_NAMES
 from rehearsal.host.desired_state import DesiredStore
-from rehearsal.host.envoy import edge_filters, gateway_listener, oversized_bodies
+from rehearsal.host.envoy import edge_filters, gateway_listener, oversized_bodies, response_cache
 from rehearsal.host.envoy.certificate_authority import Leaf
-from rehearsal.host.envoy.cloudflare_zone import Rule, rules_of, settings_of, unsupported_phases
+from rehearsal.host.envoy.cloudflare_zone import Rule, hostnames, rules_of, settings_of, unsupported_phases
 from rehearsal.host.envoy.process import (
     PROBLEM_FORMAT,
     Resource,
@@ -48,8 +49,8 @@ class Edge:
     notes: list[str] = field(default_factory=list)
 
 
-def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
-    """Return the edge on `port`; without a declared zone it only terminates TLS."""
+def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path, cache: Path) -> Edge:
+    """Return the edge on `port`; without a declared zone it only terminates TLS. `cache` is a folder."""
     notes: list[str] = []
     settings = settings_of(store)
     headers = rules_of(store, "http_response_headers_transform", notes)
@@ -58,25 +59,25 @@ def edge(store: DesiredStore, port: int, leaf: Leaf, routes_file: Path) -> Edge:
         *edge_filters.firewall(rules_of(store, "http_request_firewall_custom", notes), notes),
         *edge_filters.rate_limits(rules_of(store, "http_ratelimit", notes), notes),
         *edge_filters.compression(settings),
-        edge_filters.cache_filter(),
-        edge_filters.lua_filter(),
+        *response_cache.filters(cache),
     ]
     manager = _manager(filters, routes_file, _max_request_seconds(store))
     minimum = {"1.3": "TLSv1_3"}.get(str(settings.get("min_tls_version")), "TLSv1_2")
-    host = {
+    declared = [
+        _two_hosts(),
+        *_oversized(store),
+        *_block_routes(rules_of(store, "http_request_firewall_custom", notes)),
+        *_routes(rules_of(store, "http_request_cache_settings", notes), notes),
+    ]
+    routes = {
         "name": NAME,
-        "domains": ["*"],
-        "routes": [
-            _two_hosts(),
-            *_oversized(store),
-            *_block_routes(rules_of(store, "http_request_firewall_custom", notes)),
-            *_routes(rules_of(store, "http_request_cache_settings", notes), notes),
-        ],
+        "virtual_hosts": _virtual_hosts(hostnames(store), declared),
+        "ignore_port_in_host_matching": True,
     }
     notes += [f"Cloudflare phase {phase}: stored, not enforced here" for phase in unsupported_phases(store)]
     if settings.get("http3") == "on":
         notes.append("HTTP/3 is declared; the local edge serves HTTP/1.1 and HTTP/2")
-    return Edge(_listener(port, leaf, minimum, manager), {"name": NAME, "virtual_hosts": [host]}, notes)
+    return Edge(_listener(port, leaf, minimum, manager), routes, notes)
 
 
 def _manager(filters: Sequence[Resource], routes_file: Path, max_request_seconds: float) -> Resource:
@@ -141,20 +142,40 @@ def _max_request_seconds(store: DesiredStore) -> float:
     return max(declared, default=gateway_listener.DEFAULT_TIMEOUT)
 
 
+def _virtual_hosts(names: Sequence[str], routes: list[Resource]) -> list[Resource]:
+    """Return the virtual host of the zone's names and the one of all others; without names, one for all.
+
+    Cloudflare refuses names that are not in the zone.
+    """
+    if not names:
+        return [{"name": NAME, "domains": ["*"], "routes": routes}]
+    local = [f"[{name}]" if ":" in name else name for name in LOCAL_NAMES]
+    misdirected = {
+        "match": {"prefix": "/"},
+        "direct_response": {
+            "status": 421,
+            "body": {"inline_string": "The zone has no record of this host name."},
+        },
+        "typed_per_filter_config": response_cache.disabled(),
+    }
+    return [
+        {"name": NAME, "domains": list(dict.fromkeys((*local, *names))), "routes": routes},
+        {"name": "other-hosts", "domains": ["*"], "routes": [_two_hosts(), misdirected]},
+    ]
+
+
 def _two_hosts() -> Resource:
     """Return the route that rejects repeated Host headers, which Envoy joins with a comma.
 
     A proxy may use either one (RFC 9112, section 3.2); Cloudflare rejects them too.
     """
-    off = typed(_FILTER_CONFIG, disabled=True)
     return {
         "match": {"prefix": "/", "headers": [{"name": ":authority", "string_match": {"contains": ","}}]},
         "direct_response": {
             "status": 400,
             "body": {"inline_string": "The request must have exactly one Host header."},
         },
-        # The cache filter responds with 404 if a route has no cluster.
-        "typed_per_filter_config": {"cache": off, "lua": off},
+        "typed_per_filter_config": response_cache.disabled(),
     }
 
 
@@ -177,9 +198,7 @@ def _oversized(store: DesiredStore) -> list[Resource]:
                     "cluster": oversized_bodies.NAME,
                     "timeout": seconds(gateway_listener.DEFAULT_TIMEOUT),
                 },
-                "typed_per_filter_config": {
-                    name: typed(_FILTER_CONFIG, disabled=True) for name in ("cache", "lua")
-                },
+                "typed_per_filter_config": response_cache.disabled(),
             }
             found += [unread, read]
     return found
@@ -278,11 +297,8 @@ def _route(match: Resource, *, cached: bool, times: Resource | None = None) -> R
     # The gateway sets the timeout.
     route: Resource = {"match": match, "route": {"cluster": gateway_listener.NAME, "timeout": "0s"}}
     if cached:
-        route["metadata"] = {"filter_metadata": {"lua": {"cache": {"on": True, **(times or {})}}}}
-    else:
-        off = typed(_FILTER_CONFIG, disabled=True)
-        route["typed_per_filter_config"] = {"cache": off, "lua": off}
-    return route
+        return route | response_cache.enabled(times)
+    return route | {"typed_per_filter_config": response_cache.disabled()}
 
 
 def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
@@ -292,13 +308,12 @@ def add_web_app(routes: Resource, prefix: str, cluster: str) -> None:
     origin avoids a second certificate and CORS.
     """
     off = typed(_FILTER_CONFIG, disabled=True)
-    (host,) = routes["virtual_hosts"]
-    host["routes"].insert(
+    routes["virtual_hosts"][0]["routes"].insert(
         0,
         {
             "match": {"path_separated_prefix": prefix},
             "route": {"cluster": cluster, "timeout": "30s"},
-            "typed_per_filter_config": {"cache": off, "lua": off, "firewall": off},
+            "typed_per_filter_config": {**response_cache.disabled(), "firewall": off},
         },
     )
 

@@ -102,6 +102,10 @@ class Envoy:
     def folder(self) -> Path:
         return self._folder
 
+    @property
+    def cache_folder(self) -> Path:
+        return self._folder / "cache"
+
     def endpoints_file(self, cluster: str) -> Path:
         return self._folder / "endpoints" / f"{cluster}.json"
 
@@ -125,6 +129,8 @@ class Envoy:
             kind=NAME,
             argv=(
                 *(binary(), "--config-path", str(bootstrap), "--log-level", "warning"),
+                # The cache reports each response that it has stored as one that was interrupted.
+                *("--component-log-level", "cache_filter:error"),
                 # Two workers leave the other cores to the service. The supervisor restarts Envoy; hot restart
                 # would need shared memory and an ID that is unique on the machine.
                 *("--concurrency", "2", "--disable-hot-restart"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from rehearsal.host.envoy import response_cache
 from rehearsal.host.envoy.process import Resource, typed
 
 DASHBOARD_OFFSET: Final = 1  # the dashboard's default port is the edge's, plus one
@@ -18,8 +19,7 @@ def add_start_page(routes: Resource, edge_port: int, web_app: str = "") -> None:
     `web_app` is the path of the local web app, "" for none.
     """
     off = typed(_FILTER_CONFIG, disabled=True)
-    (host,) = routes["virtual_hosts"]
-    host["routes"].insert(
+    routes["virtual_hosts"][0]["routes"].insert(
         0,
         {
             "match": {"path": "/", "headers": [{"name": ":method", "string_match": {"exact": "GET"}}]},
@@ -35,7 +35,7 @@ def add_start_page(routes: Resource, edge_port: int, web_app: str = "") -> None:
                     ("cache-control", "no-store"),
                 )
             ],
-            "typed_per_filter_config": {"cache": off, "lua": off, "firewall": off},
+            "typed_per_filter_config": {**response_cache.disabled(), "firewall": off},
         },
     )
 

@@ -8,7 +8,6 @@ import pytest
 
 from rehearsal.host.envoy.cloudflare_zone import Rule
 from rehearsal.host.envoy.edge_filters import (
-    cache_filter,
     compression,
     firewall,
     rate_limits,
@@ -132,9 +131,3 @@ def test_conditional_transforms_are_noted_and_disabled_hsts_is_not_sent() -> Non
 @pytest.mark.parametrize(("value", "names"), [("on", ["brotli"]), ("off", []), (None, [])])
 def test_brotli_follows_the_setting_of_the_zone(value: str | None, names: list[str]) -> None:
     assert [item["name"] for item in compression({"brotli": value})] == names
-
-
-def test_copies_differ_by_the_headers_that_the_service_names() -> None:
-    allowed = cache_filter()["typed_config"]["allowed_vary_headers"]
-    assert {item["exact"] for item in allowed} == {"accept", "accept-encoding", "accept-language", "origin"}
-    assert all(item["ignore_case"] for item in allowed)
