@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.application import PUBLIC
 from app.rate_limits.limiter import ApplicableLimits
 from app.rate_limits.policies import RateLimitClass, RateLimitPolicies
 
@@ -44,6 +45,16 @@ def test_expensive_classes_are_exact(limit_class: RateLimitClass) -> None:
     rule = RateLimitPolicies().applicable(limit_class, "1.2.3.4", "ada")[1][0]
     assert rule.lease == 1
     assert rule.local_limit < rule.limit
+
+
+def test_every_class_is_that_of_an_operation() -> None:
+    by_operation = {
+        f"{endpoint.method} {endpoint.path}": endpoint.rate_limit_class
+        for part in PUBLIC
+        for endpoint in part.endpoints
+    }
+    assert set(by_operation.values()) == set(RateLimitClass)
+    assert by_operation["POST /v1/uploads"] is RateLimitClass.UPLOAD
 
 
 def test_leases_are_a_twentieth_and_local_limits_a_quarter_of_the_limit() -> None:
