@@ -34,6 +34,8 @@ from app.telemetry import business_metrics, metrics
 log = structlog.get_logger()
 
 _SLOTS: Final = 4
+# An image takes up to a minute, and one is decoded at a time: the second slot downloads the next one.
+_LOW_SLOTS: Final = 2
 _WATCH_SECONDS: Final = 5.0
 _AUDIENCE_SECONDS: Final = 30.0
 _HOUR_SECONDS: Final = 3600.0
@@ -54,7 +56,7 @@ async def working(services: Services) -> AsyncIterator[None]:
     if services.settings.mongodb.advisor is not Advisor.OFF:
         # Building an index may take long; the time limit prevents a second run in the meantime.
         hourly("maintain-indexes", partial(_maintain_indexes, services), seconds=_HOUR_SECONDS)
-    consumer = Consumer(services.queue, tasks, slots=_SLOTS)
+    consumer = Consumer(services.queue, tasks, slots=_SLOTS, max_low=_LOW_SLOTS)
     registry = WorkerRegistry(services.queue_redis)
     running = consumer.run(), _watch(services, registry), _update_audience(services.summaries)
     loops = [asyncio.create_task(loop) for loop in running]

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
 from prometheus_client import Histogram
 
 from app.connections import REDIS_ERRORS
-from app.queue.jobs import JobResult, Lease, Outcome, RetryLater
+from app.queue.jobs import JobResult, Lease, Outcome, Priority, RetryLater
 from app.queue.queue import Queue
 from app.queue.tasks import PermanentError, Tasks
 from app.redis.batcher import Batcher
@@ -30,12 +31,17 @@ _CANCEL_SECONDS: Final = 5.0  # after cancellation
 
 
 class Consumer:
-    """Runs up to ``slots`` jobs concurrently until :meth:`stop`."""
+    """Runs up to ``slots`` jobs concurrently until :meth:`stop`.
 
-    def __init__(self, queue: Queue, tasks: Tasks, *, slots: int = 8) -> None:
+    ``max_low`` is the maximum number of them with the lowest priority, by default all: jobs that take long
+    must not occupy every slot while jobs with a higher priority wait.
+    """
+
+    def __init__(self, queue: Queue, tasks: Tasks, *, slots: int = 8, max_low: int | None = None) -> None:
         self._queue = queue
         self._tasks = tasks
         self._slots = slots
+        self._max_low = slots if max_low is None else max_low
         self._running: dict[asyncio.Task[None], Lease] = {}
         self._executing: set[asyncio.Task[None]] = set()  # running tasks that are not settling yet
         # Settled in batches: one call to Redis per short job would cost more than the jobs.
@@ -94,24 +100,28 @@ class Consumer:
         async with self._leasing:
             if self._stopping.is_set():
                 return
-            reserved = await self._queue.reserve(free)
+            low = [task for task, lease in self._running.items() if lease.priority is Priority.LOW]
+            reserved = await self._queue.reserve(free, max_low=self._max_low - len(low))
             for lease in reserved.leases:
                 task = asyncio.create_task(self._process(lease, time.monotonic()))
                 self._running[task] = lease
                 self._executing.add(task)
                 task.add_done_callback(self._discard)
         if not reserved.leases:
-            await self._sleep(min(_POLL_SECONDS, reserved.due))
+            # Jobs of the lowest priority may wait for the end of one of these.
+            await self._sleep(min(_POLL_SECONDS, reserved.due), low if len(low) == self._max_low else [])
 
-    async def _sleep(self, seconds: float) -> None:
-        """Wait until a job is added, the consumer stops, or ``seconds`` have passed."""
+    async def _sleep(self, seconds: float, running: Sequence[asyncio.Task[None]] = ()) -> None:
+        """Wait until a job is added, one of ``running`` ends, the consumer stops, or ``seconds`` have
+        passed.
+        """
         if seconds < 0.01:  # BLPOP treats shorter timeouts as infinite
             await asyncio.sleep(seconds)
             return
         added = asyncio.create_task(self._queue.wait(seconds))
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait((added, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((added, stopping, *running), return_when=asyncio.FIRST_COMPLETED)
             if added.done():
                 added.result()
         finally:

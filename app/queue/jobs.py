@@ -48,6 +48,7 @@ class Lease(msgspec.Struct, frozen=True):
     attempt: int
     fence: int
     seconds_left: float = math.inf
+    priority: Priority = Priority.NORMAL
 
 
 class DeadLetter(msgspec.Struct, frozen=True):

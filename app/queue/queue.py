@@ -130,9 +130,13 @@ class Queue:
         added = iter(await self._enqueue(keys=[self._prefix], args=arguments))
         return [list(islice(added, len(jobs))) for jobs, _ in calls]
 
-    async def reserve(self, count: int) -> Reserved:
-        """Lease up to ``count`` jobs for :attr:`visibility` seconds, without waiting."""
-        flat = await self._reserve(keys=[self._prefix], args=[count, self._visibility_ms, self.max_attempts])
+    async def reserve(self, count: int, *, max_low: int | None = None) -> Reserved:
+        """Lease up to ``count`` jobs for :attr:`visibility` seconds, without waiting.
+
+        ``max_low`` is the maximum number of jobs of the lowest priority among them, by default ``count``.
+        """
+        limits = [count, self._visibility_ms, self.max_attempts, count if max_low is None else max_low]
+        flat = await self._reserve(keys=[self._prefix], args=limits)
         leases = [
             Lease(
                 flat[at].decode(),
@@ -141,8 +145,9 @@ class Queue:
                 flat[at + 3],
                 flat[at + 4],
                 math.inf if flat[at + 5] < 0 else flat[at + 5] / 1000,
+                Priority(flat[at + 6]),
             )
-            for at in range(1, len(flat), 6)
+            for at in range(1, len(flat), 7)
         ]
         return Reserved(leases, math.inf if flat[0] < 0 else flat[0] / 1000)
 

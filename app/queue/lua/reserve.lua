@@ -1,8 +1,9 @@
 -- Leases jobs to a worker, after moving due delayed jobs and expired leases back to the waiting lists.
--- ARGV: maximum number of jobs, visibility (ms), maximum attempts.
+-- ARGV: maximum number of jobs, visibility (ms), maximum attempts, maximum number of jobs of the lowest level.
 -- Returns a flat list: ms until a delayed or leased job becomes due (-1: none); then for each job: id, kind,
--- body, attempt, fence, ms until it expires (-1: never).
+-- body, attempt, fence, ms until it expires (-1: never), level.
 local wanted, visibility, max_attempts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local lowest, max_lowest, taken_lowest = 2, tonumber(ARGV[4]), 0
 local delayed, leased = prefix .. 'delayed', prefix .. 'leased'
 
 local function return_to_waiting(id)
@@ -31,6 +32,7 @@ local turn = tonumber(redis.call('GET', prefix .. 'turn') or 0)
 local empty = {}
 
 local function take_from(level)
+  if level == lowest and taken_lowest >= max_lowest then return nil end
   local owners = prefix .. 'owners:' .. level
   while not empty[level] do
     local owner = redis.call('LPOP', owners)
@@ -45,7 +47,10 @@ local function take_from(level)
       redis.call('ZREM', prefix .. 'since:' .. level, id)
       local job = prefix .. 'job:' .. id
       local held = redis.call('HMGET', job, 'kind', 'body', 'attempt', 'fence', 'until')
-      if held[1] then return id, job, held end
+      if held[1] then
+        if level == lowest then taken_lowest = taken_lowest + 1 end
+        return id, job, held
+      end
     end
   end
 end
@@ -55,9 +60,10 @@ local began = turn
 while turn - began < wanted do
   local ranking = ranks.high
   if turn % 16 == 15 then ranking = ranks.low elseif turn % 4 == 3 then ranking = ranks.middle end
-  local id, job, held
+  local level, id, job, held
   for at = 1, 3 do
-    id, job, held = take_from(ranking[at])
+    level = ranking[at]
+    id, job, held = take_from(level)
     if id then break end
   end
   if not id then break end
@@ -68,7 +74,7 @@ while turn - began < wanted do
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3] = id, held[1], held[2]
   reply[n + 4], reply[n + 5] = attempt, fence
-  reply[n + 6] = ends > 0 and math.max(0, ends - now) or -1
+  reply[n + 6], reply[n + 7] = ends > 0 and math.max(0, ends - now) or -1, level
 end
 if turn > began then
   redis.call('SET', prefix .. 'turn', turn % 16)

@@ -29,8 +29,8 @@ class CrashingTask(Queue):
 
     step = ""
 
-    async def reserve(self, count: int) -> Reserved:
-        reserved = await super().reserve(count)
+    async def reserve(self, count: int, *, max_low: int | None = None) -> Reserved:
+        reserved = await super().reserve(count, max_low=max_low)
         if self.step == "leased" and reserved.leases:
             await stand_still("leased")
         return reserved

@@ -179,6 +179,31 @@ async def test_recurring_task_runs_repeatedly(redis: Redis) -> None:
     assert all(later - earlier > 0.05 for earlier, later in itertools.pairwise(ticks[1:]))
 
 
+async def test_long_jobs_of_the_lowest_priority_do_not_occupy_every_slot(redis: Redis) -> None:
+    queue, slow, notes = Queue(redis), Notes(), Notes()
+    slow.gate.clear()
+    tasks = tasks_of(notes)
+    tasks.add("slow", Body, slow, on_dead=None)
+    images = [
+        Job(f"slow{number}", "slow", msgspec.json.encode(Body(number)), priority=Priority.LOW)
+        for number in range(8)
+    ]
+    await queue.enqueue(*images)
+    consumer = Consumer(queue, tasks, slots=4, max_low=2)
+    running = asyncio.create_task(consumer.run())
+    await until(lambda: len(slow.seen) == 2)
+    await queue.enqueue(*(note(number) for number in range(20)))
+    await until(lambda: len(notes.seen) == 20)
+    assert len(slow.seen) == 2
+    began = time.monotonic()
+    slow.gate.set()
+    await until(lambda: empty(queue))
+    assert time.monotonic() - began < 1, "the end of a job is not waited for by polling"
+    assert sorted(slow.seen) == list(range(8))
+    await consumer.stop(1.0)
+    await running
+
+
 async def test_stop_waits_for_running_jobs_and_releases_the_rest_to_the_front(redis: Redis) -> None:
     queue, notes = Queue(redis), Notes()
     notes.gate.clear()

@@ -63,15 +63,15 @@ class Model:
     def ready(self) -> int:
         return sum(map(len, self.lines.values()))
 
-    def take(self) -> str | None:
-        """Return the job that is reserved next."""
+    def take(self, *, low: bool) -> str | None:
+        """Return the job that is reserved next; one of the lowest priority only if `low`."""
         order = [0, 1, 2]
         if self.turn % 16 == 15:
             order = [2, 0, 1]
         elif self.turn % 4 == 3:
             order = [1, 0, 2]
         for level in order:
-            if self.owners[level]:
+            if self.owners[level] and (low or level < Priority.LOW):
                 owner = self.owners[level].popleft()
                 line = self.lines[level, owner]
                 name = line.popleft()
@@ -129,16 +129,20 @@ class QueueMachine(RuleBasedStateMachine):
             else:
                 self.model.line_up(name)
 
-    @rule(count=st.integers(1, 4))
-    def reserve(self, count: int) -> None:
-        leases = self.wait(self.queue.reserve(count)).leases
+    @rule(count=st.integers(1, 4), max_low=st.none() | st.integers(0, 4))
+    def reserve(self, count: int, max_low: int | None = None) -> None:
+        leases = self.wait(self.queue.reserve(count, max_low=max_low)).leases
         expected: list[Lease] = []
-        while len(expected) < count and (name := self.model.take()) is not None:
+        low_left = count if max_low is None else max_low
+        while len(expected) < count and (name := self.model.take(low=low_left > 0)) is not None:
             known = self.model.jobs[name]
             known.attempt += 1
             known.fence += 1
             self.model.leased.append(name)
-            expected.append(Lease(name, "kind", known.job.body, known.attempt, known.fence))
+            priority = known.job.priority
+            low_left -= priority is Priority.LOW
+            lease = Lease(name, "kind", known.job.body, known.attempt, known.fence, priority=priority)
+            expected.append(lease)
         assert leases == expected
         self.leases |= {lease.id: lease for lease in leases}
 

@@ -51,6 +51,17 @@ async def test_shares_are_the_same_when_leasing_one_job_at_a_time(redis: Redis) 
     assert taken == {"HIGH": 48, "NORMAL": 12, "LOW": 4}
 
 
+async def test_jobs_of_the_lowest_priority_are_bounded_in_each_reservation(redis: Redis) -> None:
+    queue = Queue(redis)
+    for priority in (Priority.NORMAL, Priority.LOW):
+        await queue.enqueue(*jobs(32, priority=priority))
+    none = (await queue.reserve(32, max_low=0)).leases
+    assert {lease.priority for lease in none} == {Priority.NORMAL}
+    assert len((await queue.reserve(8, max_low=3)).leases) == 3
+    assert (await queue.reserve(8, max_low=0)).leases == []
+    assert (await queue.depth()).ready == {Priority.HIGH: 0, Priority.NORMAL: 0, Priority.LOW: 29}
+
+
 async def test_owners_take_turns_regardless_of_their_number_of_jobs(redis: Redis) -> None:
     queue = Queue(redis)
     await queue.enqueue(*jobs(1_000, "mighty"))
