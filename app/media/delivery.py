@@ -14,6 +14,7 @@ from typing import Final
 
 from app.http.problems import NOT_FOUND, RANGE_NOT_SATISFIABLE, UNAVAILABLE, Problem
 from app.http.responses import Response, Stream, matches
+from app.media.object_stream import ObjectStream
 from app.media.signed_urls import SignedUrls, object_name
 from app.media.visibility import MAX_CACHED_SECONDS, Visibility
 from app.storage import Bucket, ObjectMissing, RangeMissing, StorageError
@@ -65,8 +66,9 @@ class MediaDelivery:
         if matches(conditions.if_none_match, tag):
             return Response(None, headers=headers, status=304)
         range_ = conditions.range if conditions.if_range in {None, tag} else None
+        object_ = object_name(media, name)
         try:
-            found = await self._bucket.open(object_name(media, name), _one_range(range_))
+            found = await self._bucket.open(object_, _one_range(range_))
         except RangeMissing as error:
             unsatisfied = {"content-range": "bytes */*"}
             raise Problem(
@@ -84,7 +86,7 @@ class MediaDelivery:
         headers.append((b"content-type", f"image/{name.rpartition('.')[2]}".encode()))
         if found.range is not None:
             headers.append((b"content-range", found.range.encode()))
-        stream = Stream(found.chunks, length=found.length, release=found.release)
+        stream = ObjectStream(self._bucket, object_, found).stream()
         return Response(stream, headers=headers, status=200 if found.range is None else 206)
 
 
