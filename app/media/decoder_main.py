@@ -16,14 +16,16 @@ from pathlib import Path
 import msgspec
 
 from app.media.sniffing import ImageFormat
-from app.media.variants import DecodeResult, ImageRejected, render_variants
+from app.media.variants import DecodeResult, ImageRejected, allow_only, render_variants
 
 
 def main(media_type: str, memory_bytes: int, cpu_seconds: int) -> None:
     """Decode standard input within ``memory_bytes`` of writable memory and ``cpu_seconds`` of one core."""
     _restrict(memory_bytes, cpu_seconds)
+    kind = ImageFormat(media_type)
+    allow_only(kind)
     try:
-        decoded = DecodeResult(variants=render_variants(sys.stdin.buffer.read(), ImageFormat(media_type)))
+        decoded = DecodeResult(variants=render_variants(sys.stdin.buffer.read(), kind))
     except ImageRejected as error:
         decoded = DecodeResult(rejected=str(error))
     except MemoryError:
@@ -42,6 +44,8 @@ def _restrict(memory_bytes: int, cpu_seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    # The worker, which extends the leases of its jobs and responds to probes, has precedence.
+    os.nice(10)
     # If the container reaches its own memory limit, the kernel must choose this process, not the worker.
     Path("/proc/self/oom_score_adj").write_text("1000")
 

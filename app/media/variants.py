@@ -19,6 +19,14 @@ _LOADERS: Final = {
     ImageFormat.WEBP: "webpload_buffer",
     ImageFormat.AVIF: "heifload_buffer",
 }
+# libvips has loaders for dozens of formats, several of them for documents and scripts.
+_LOADER_CLASSES: Final = {
+    ImageFormat.PNG: "VipsForeignLoadPng",
+    ImageFormat.JPEG: "VipsForeignLoadJpeg",
+    ImageFormat.GIF: "VipsForeignLoadNsgif",
+    ImageFormat.WEBP: "VipsForeignLoadWebp",
+    ImageFormat.AVIF: "VipsForeignLoadHeif",
+}
 _MAX_HEIGHT: Final = 8192
 # Profiles of cameras and screens have a few kilobytes, those of printers megabytes. Every variant contains
 # the profile, and a PNG can compress one of many megabytes into a few kilobytes.
@@ -48,6 +56,17 @@ class DecodeResult(msgspec.Struct, frozen=True):
 
     variants: list[Variant] = []
     rejected: str | None = None
+
+
+def allow_only(kind: ImageFormat) -> None:
+    """Block the loaders of all other formats in this process.
+
+    libvips detects the format of a file by itself, and a file can be valid in two formats.
+    """
+    import pyvips
+
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    pyvips.operation_block_set(_LOADER_CLASSES[kind], False)
 
 
 def render_variants(data: bytes, kind: ImageFormat) -> list[Variant]:

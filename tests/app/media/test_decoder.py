@@ -103,7 +103,7 @@ async def test_false_header_is_detected_by_the_decoder(decoder: Decoder) -> None
     """The limits apply to the decoded image too, whatever its header declares."""
     with pytest.raises(ImageRejected, match="each side"):
         await decoder.make_variants(png(50_000_000, 1), ImageFormat.PNG)
-    with pytest.raises(ImageRejected, match="format"):
+    with pytest.raises(ImageRejected, match="damaged"):
         await decoder.make_variants(sample_image(10, 10, ".gif"), ImageFormat.PNG)
     with pytest.raises(ImageRejected, match="damaged"):
         await decoder.make_variants(sample_image(400, 400)[:900], ImageFormat.PNG)
