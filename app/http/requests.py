@@ -30,6 +30,7 @@ MAX_DISCARD_IDLE_SECONDS: Final = 1.0
 # Requests of one pod that wait for their bodies. Each holds a connection; the server accepts 4,096.
 MAX_WAITING: Final = 1_024
 _MARGIN_SECONDS: Final = 0.2
+_MAX_DETAIL_LENGTH: Final = 400
 
 
 class ClientDisconnected(Exception):  # noqa: N818 (an event, not an error)
@@ -131,6 +132,16 @@ def index_headers(scope: Scope) -> dict[bytes, bytes]:
     return named
 
 
+def require_identity(scope: Scope) -> None:
+    """Raise :class:`Problem` (415) for a body with a ``Content-Encoding`` (RFC 9110, section 12.5.3): a few
+    kilobytes can contain gigabytes.
+    """
+    encoding = header(scope, b"content-encoding")
+    if encoding is not None and encoding.strip().lower() not in {"", "identity"}:
+        detail = "Send the body without Content-Encoding."
+        raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, detail, headers={"accept-encoding": "identity"})
+
+
 async def read_body(scope: Scope, receive: Receive, max_bytes: int) -> bytes:
     """Return the complete body. Raises :class:`Problem` (413) if it exceeds ``max_bytes``, and the other
     errors of :meth:`Upload.chunks`.
@@ -184,7 +195,8 @@ def read_query(kind: type[T], query: bytes) -> T:
 
 def invalid(error: msgspec.ValidationError, *, query: bool = False) -> Problem:
     """Return the problem (422) for a body or a query that does not match its type."""
-    detail, _, path = str(error).partition(" - at `")
+    # Names of unknown members are part of the message.
+    detail, _, path = (part[:_MAX_DETAIL_LENGTH] for part in str(error).partition(" - at `"))
     at = path.rstrip("`") or "$"
     # A query parameter is identified by its name; JSON paths are for bodies.
     at = at.removeprefix("$.") if query else at

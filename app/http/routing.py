@@ -27,7 +27,16 @@ from starlette.types import Receive, Scope, Send
 from app.auth.roles import Role
 from app.http import problems
 from app.http.problems import Problem, ProblemType
-from app.http.requests import MAX_JSON_BYTES, Upload, header, invalid, raw_header, read_body, read_query
+from app.http.requests import (
+    MAX_JSON_BYTES,
+    Upload,
+    header,
+    invalid,
+    raw_header,
+    read_body,
+    read_query,
+    require_identity,
+)
 from app.http.responses import (
     Headers,
     JsonBody,
@@ -162,6 +171,7 @@ class Endpoint:
         if self._decoder is not None:
             arguments["body"] = await self._read_body(scope, receive)
         elif self.body is Upload:
+            require_identity(scope)
             scope["slot"].release()
             arguments["body"] = Upload(scope, receive)
         result = await self.handler(RequestContext(scope, services, signed_in), **arguments)
@@ -193,6 +203,7 @@ class Endpoint:
         media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(problems.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+        require_identity(scope)
         # A client on a slow network must not occupy the slot of a request that could run now.
         scope["slot"].release()
         data = await read_body(scope, receive, MAX_JSON_BYTES)
