@@ -27,6 +27,8 @@ Guarantees:
 - Redis outages degrade performance only: each pod loads by itself and caches values for ``blind_seconds``.
   With ``broadcast=False`` or ``in_memory=False`` it caches no new value; values that it holds already are
   served for at most ``blind_seconds``.
+- A full Redis evicts entries, counters and registrations, or refuses to store more. Entries without their
+  counters are loaded again, and invalidations are published in any case.
 """
 
 from __future__ import annotations
@@ -472,7 +474,7 @@ class Cache(Generic[T]):
 
     async def _on_server(self, identity: str) -> None:
         if await self._redis_layer.check_server(identity):
-            log.warning("Redis server changed, cache cleared", cache=self.name)
+            log.info("Redis server changed or unknown, cache cleared", cache=self.name)
 
     async def _publish(self, names: Mapping[str, int], *, wait: bool = False) -> bool:
         """Publish the invalidation of ``names``, each with the number of its call. Return whether it

@@ -93,6 +93,7 @@ class RedisLayer:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 arguments = [self._token, self._load_ms, int(early * 1000), len(names), self._held_ms]
+                arguments.append(_COUNTER_MS)
                 reply = await self._read_script(keys=self._keys(key, names), args=arguments)
         except REDIS_ERRORS:
             self._pause()
@@ -104,8 +105,8 @@ class RedisLayer:
     async def fill(
         self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: float, expires: float
     ) -> bool | None:
-        """Store a loaded value. ``False``: it was invalidated during the load; ``None``: Redis is
-        unavailable.
+        """Store a loaded value. ``False``: it was invalidated during the load; ``None``: that is unknown,
+        because Redis is unavailable or has evicted a counter.
         """
         lifetimes = int(fresh * 1000), max(1, int(expires * 1000))
         try:
@@ -149,7 +150,8 @@ class RedisLayer:
             raise
 
     async def check_server(self, run_id: str) -> bool:
-        """Record the identity of the server; return ``True`` if it changed and all entries were invalidated.
+        """Record the identity of the server; return ``True`` if it changed or none was recorded, and all
+        entries were invalidated.
 
         A new server may have lost the latest invalidations (its append-only file lags, or a replica was
         promoted). Raises redis-py errors.
@@ -165,12 +167,13 @@ class RedisLayer:
 
     async def _settle(
         self, key: str, names: tuple[str, ...], versions: bytes, data: bytes, fresh: int, expires: int
-    ) -> bool:
+    ) -> bool | None:
         message = msgspec.msgpack.encode(LoadedMessage(key))
-        arguments = [self._token, versions, data, fresh, expires, self.channel, message, _COUNTER_MS]
+        arguments = [self._token, versions, data, fresh, expires, self.channel, message]
         arguments += [len(names), self._held_ms]
         async with asyncio.timeout(_TIMEOUT_SECONDS):
-            return bool(await self._fill_script(keys=self._keys(key, names), args=arguments))
+            stored = await self._fill_script(keys=self._keys(key, names), args=arguments)
+            return None if stored < 0 else bool(stored)
 
     def _release_in_background(self, key: str, names: tuple[str, ...]) -> None:
         """Release the load lock in the background; until then other pods wait for this one."""

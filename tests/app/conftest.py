@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from redis import RedisError
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from app.connections import Database, open_mongodb, open_redis
 from app.settings import MongoAuth, MongoSettings, RedisSettings
@@ -73,6 +75,27 @@ async def _emptied(client: Redis) -> bool:
         return await client.flushall()
     except RedisError:
         return False
+
+
+@contextlib.asynccontextmanager
+async def filled(redis: Redis, *, evictable: bool = False) -> AsyncIterator[None]:
+    """A Redis without free memory, with the platform's policy. With ``evictable`` it has keys to evict."""
+    memory = (await redis.info("memory"))["used_memory"]
+    await redis.config_set("maxmemory-policy", "volatile-lru")
+    await redis.config_set("maxmemory", memory + 2 * 1024 * 1024)
+    try:
+        with contextlib.suppress(OutOfMemoryError):
+            for number in itertools.count():
+                await redis.set(f"queue:{number}", b"x" * 10_000)
+        if evictable:
+            for number in range(50):
+                await redis.delete(f"queue:{number}")
+            for number in range(200):
+                await redis.set(f"other:{number}", b"x" * 10_000, ex=600)
+        yield
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await redis.config_set("maxmemory-policy", "noeviction")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@
 -- KEYS: the entry, the lock, the version counters of the names that the entry depends on, and for pods that hold
 -- entries in memory the sets of pods that hold entries of a name.
 -- ARGV: the caller's token, lifetime of the lock (ms), ms before staleness from which the lock is acquired, number
--- of counters, ms for which the caller holds the entry (0: not at all).
+-- of counters, ms for which the caller holds the entry (0: not at all), lifetime of a counter (ms).
 -- Returns: data or false, ms until it is stale, ms until it expires, versions, 1 if the lock was acquired.
 local versions = redis.call('MGET', unpack(KEYS, 3, 2 + ARGV[4]))
 local known = true
@@ -26,6 +26,14 @@ end
 local load = 0
 if fresh_ms <= tonumber(ARGV[3]) and redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
   load = 1
+  -- Created before the load, so that a counter that is evicted during it differs from the one read here.
+  for at = 1, #versions do
+    if versions[at] == '-' then
+      versions[at] = initial_version()
+      redis.call('SET', KEYS[at + 2], versions[at], 'PX', ARGV[6])
+    end
+  end
+  current = table.concat(versions, ',')
 elseif not data and redis.call('GETRANGE', KEYS[2], -1, -1) ~= '+' then
   redis.call('APPEND', KEYS[2], '+')
 end

@@ -13,10 +13,12 @@ from redis import ConnectionError as ConnectionLostError
 from redis import Redis as Server
 from redis.asyncio import Redis
 from redis.backoff import ConstantBackoff
+from redis.exceptions import OutOfMemoryError
 from redis.retry import Retry
 
 from app.cache import Cache, Loaded
-from tests.app.cache.test_cache import Source, bare, entry, hearing
+from tests.app.cache.test_cache import Source, bare, entry, hearing, running, targeted
+from tests.app.conftest import filled
 from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
@@ -385,3 +387,100 @@ async def test_load_invalidated_with_a_missing_counter_is_not_stored(
         source.gate.set()
         await loading
         assert await bare(redis).fetch("key", source) == b"new"
+
+
+async def test_counter_evicted_during_a_load_does_not_hide_an_invalidation(redis: Redis) -> None:
+    source = Source(b"old")
+    cache = bare(redis)  # receives no invalidations
+    source.gate.clear()
+    loading = asyncio.create_task(cache.fetch("key", source))
+    await until(lambda: source.calls == 1)
+    source.value = b"new"
+    await bare(redis).invalidate("key")
+    for counter in await redis.keys("cache:{test}:version:*"):
+        await redis.delete(counter)
+    source.gate.set()
+    await loading
+    assert await bare(redis).fetch("key", source) == b"new"
+
+
+async def test_evicted_identity_of_a_server_that_lost_an_invalidation_clears_the_cache(redis: Redis) -> None:
+    """The identity is read on connects only, so ``volatile-lru`` evicts it before the entries."""
+    source = Source(b"old")
+    async with hearing(redis) as one:
+        await one.fetch("key", source)
+    # The server was replaced by one without the invalidation, and evicted the identity.
+    source.value = b"new"
+    assert await redis.delete("cache:{test}:server") == 1
+    async with hearing(redis) as two:
+        assert await two.fetch("key", source) == b"new"
+
+
+async def test_invalidations_are_published_while_redis_is_full(redis: Redis) -> None:
+    """Jobs have no lifetime: a full queue leaves nothing to evict, and Redis refuses every write."""
+    source = Source(b"old")
+    async with hearing(redis) as one, hearing(redis) as two:
+        for cache in (one, two):
+            await cache.fetch("key", source)
+        async with filled(redis, evictable=False):
+            with pytest.raises(OutOfMemoryError):
+                await redis.set("more", b"")
+            source.value = b"new"
+            await one.invalidate("key")
+            assert not one._unpublished
+            await until(lambda: two.memory.get("key") is None)
+            assert await two.fetch("key", source) == b"new"
+            assert await bare(redis).fetch("key", source) == b"new"
+
+
+async def test_invalidations_of_registered_pods_are_published_while_redis_is_full(redis: Redis) -> None:
+    source = Source(b"old")
+    async with running(targeted(redis)) as one, running(targeted(redis)) as two:
+        await two.fetch("key", source)
+        async with filled(redis, evictable=False):
+            source.value = b"new"
+            await one.invalidate("key")
+            await until(lambda: two.memory.get("key") is None)
+            assert await two.fetch("key", source) == b"new"
+
+
+async def test_pods_subscribe_to_a_full_redis(redis: Redis) -> None:
+    async with filled(redis, evictable=False), hearing(redis) as cache:
+        assert cache.receives_invalidations
+
+
+@pytest.mark.parametrize("broadcast", [True, False])
+async def test_evictions_serve_no_value_beyond_the_bound(redis: Redis, broadcast: bool) -> None:
+    """Two pods write and read while Redis evicts counters, entries, locks and registrations at random."""
+    bound_seconds = 0.5
+    versions = {f"key{number}": 0 for number in range(20)}
+    written_at: dict[tuple[str, int], float] = {}
+    order = random.Random(1)
+
+    def source(key: str) -> Callable[[], Awaitable[Loaded[bytes]]]:
+        async def load() -> Loaded[bytes]:
+            version = versions[key]
+            await asyncio.sleep(order.choice((0.0, 0.002)))
+            return Loaded(b"%d" % version, fresh=60.0)
+
+        return load
+
+    def cache() -> Cache[bytes]:
+        return bare(redis) if broadcast else targeted(redis, held_seconds=bound_seconds)
+
+    async with filled(redis, evictable=True), running(cache()) as one, running(cache()) as two:
+        await redis.config_set("maxmemory-policy", "volatile-random")
+        evicted = (await redis.info("stats"))["evicted_keys"]
+        ends = time.monotonic() + 6.0
+        while time.monotonic() < ends:
+            await redis.set(f"other:{order.randrange(10_000)}", b"x" * order.randrange(20_000), ex=600)
+            key = order.choice(list(versions))
+            if order.random() < 0.1:
+                versions[key] += 1
+                await order.choice((one, two)).invalidate(key)
+                written_at[key, versions[key]] = time.monotonic()
+            began = time.monotonic()
+            version = int(await order.choice((one, two)).fetch(key, source(key)))
+            if version < versions[key]:
+                assert began < written_at[key, version + 1] + bound_seconds
+        assert (await redis.info("stats"))["evicted_keys"] > evicted + 100

@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
 
 from app.connections import open_redis
 from app.queue import Job, JobResult, Lease, Outcome, Priority, Queue, QueueFull
 from app.queue import queue as queue_module
 from app.settings import RedisSettings
+from tests.app.conftest import filled
 from tests.support.backends import Process, until
 
 pytestmark = pytest.mark.anyio
@@ -114,6 +116,25 @@ async def test_extended_lease_stays_with_its_worker(redis: Redis) -> None:
         assert not await reserved(queue, 1)
         await asyncio.sleep(0.02)
     assert await queue.settle(JobResult(lease, Outcome.DONE)) == [True]
+
+
+async def test_jobs_are_processed_while_redis_is_full(redis: Redis) -> None:
+    """Jobs have no lifetime, so the queue itself can leave nothing to evict."""
+    queue = Queue(redis)
+    await queue.enqueue(*jobs(4))
+    async with filled(redis):
+        with pytest.raises(OutOfMemoryError):
+            await queue.enqueue(Job("another", "kind"))
+        done, retried, dead, _ = leases = await reserved(queue, 4)
+        assert await queue.extend(leases) == [True] * 4
+        settled = [
+            JobResult(done, Outcome.DONE, result=b"42"),
+            JobResult(retried, Outcome.RETRY),
+            JobResult(dead, Outcome.DEAD),
+        ]
+        assert await queue.settle(*settled) == [True] * 3
+        depth = await queue.depth()
+        assert (depth.delayed, depth.leased, depth.dead) == (1, 1, 1)
 
 
 async def test_lease_has_the_remaining_time_of_its_job(redis: Redis) -> None:

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.queue.worker_registry import WorkerRegistry
+from tests.app.conftest import filled
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -34,3 +35,11 @@ async def test_worker_without_heartbeats_is_removed_after_the_timeout(redis: Red
         return await registry.heartbeat("live") == 1
 
     await until(alone)
+
+
+async def test_heartbeats_are_recorded_while_redis_is_full(redis: Redis) -> None:
+    registry = WorkerRegistry(redis)
+    assert await registry.heartbeat("one") == 1
+    async with filled(redis):
+        assert await registry.heartbeat("one") == 1
+        assert await registry.heartbeat("two") == 2
