@@ -32,6 +32,7 @@ from rehearsal.host.status import ProcessStatus
 _ROLLOUT_SECONDS = 20.0
 _RESTORED_SECONDS = 120.0
 _ZONES = 3
+HANG_SECONDS = 30.0
 
 
 class FaultError(Exception):
@@ -40,10 +41,14 @@ class FaultError(Exception):
 
 @dataclass(frozen=True)
 class Platform:
-    """The running platform that faults are injected into. `rng` selects the affected processes."""
+    """The running platform that faults are injected into.
+
+    `rng` selects the affected processes; a dependency hangs for `hang_seconds`.
+    """
 
     machine: Machine
     rng: random.Random
+    hang_seconds: float = HANG_SECONDS
 
     def processes(self, kind: str, name: str = "") -> list[ProcessStatus]:
         """Return the running processes of a kind whose name contains `name`, sorted by name."""
@@ -166,6 +171,42 @@ def storage_errors(platform: Platform) -> Iterator[None]:
 
 
 @contextmanager
+def database_hung(platform: Platform) -> Iterator[None]:
+    """Suspend the database server and its proxy: connections stay open, and nothing responds."""
+    with _hung(platform, "mongodb"):
+        yield
+
+
+@contextmanager
+def redis_hung(platform: Platform) -> Iterator[None]:
+    """Suspend Redis: connections stay open, and nothing responds."""
+    with _hung(platform, "redis"):
+        yield
+
+
+@contextmanager
+def storage_hung(platform: Platform) -> Iterator[None]:
+    """Suspend the object storage: connections stay open, and nothing responds."""
+    with _hung(platform, "storage"):
+        yield
+
+
+@contextmanager
+def _hung(platform: Platform, kind: str) -> Iterator[None]:
+    """Send SIGSTOP to every process of a kind, and SIGCONT after `hang_seconds`. Raises FaultError."""
+    platform.one(kind)
+    victims = platform.processes(kind)
+    try:
+        for victim in victims:
+            _signal(victim, signal.SIGSTOP)
+        time.sleep(platform.hang_seconds)
+        yield
+    finally:
+        for victim in victims:
+            _signal(victim, signal.SIGCONT)
+
+
+@contextmanager
 def slow_dependency(platform: Platform) -> Iterator[None]:
     """Suspend the database for 200 of every 250 ms, for 15 s."""
     victim = _database(platform)
@@ -201,7 +242,8 @@ def disk_full(platform: Platform) -> Iterator[None]:
 # -- rollouts -----------------------------------------------------------------------------------
 
 
-def _with_environment(desired: Desired, variables: dict[str, str]) -> dict[str, Any]:
+def with_environment(desired: Desired, variables: dict[str, str]) -> dict[str, Any]:
+    """Return the inputs of a Deployment with these environment variables in every container."""
     inputs = copy.deepcopy(desired.inputs)
     for container in inputs["spec"]["template"]["spec"]["containers"]:
         others = [item for item in container.get("env") or [] if item["name"] not in variables]
@@ -220,7 +262,7 @@ def bad_configuration(platform: Platform) -> Iterator[None]:
     try:
         try:
             _apply(
-                platform, desired, _with_environment(desired, {"KINGDOM_LOG_LEVEL": "loud"}), _ROLLOUT_SECONDS
+                platform, desired, with_environment(desired, {"KINGDOM_LOG_LEVEL": "loud"}), _ROLLOUT_SECONDS
             )
         except MachineError:
             yield
@@ -237,7 +279,7 @@ def clock_skew(platform: Platform) -> Iterator[None]:
     desired = platform.deployment("api")
     variables = {"LD_PRELOAD": str(library), "FAKETIME": "+120s", "DONT_FAKE_MONOTONIC": "1"}
     try:
-        _apply(platform, desired, _with_environment(desired, variables), _RESTORED_SECONDS)
+        _apply(platform, desired, with_environment(desired, variables), _RESTORED_SECONDS)
         time.sleep(15.0)
         yield
     finally:

@@ -47,6 +47,15 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
+def during(item: DrillResult) -> str:
+    """Describe a hang: the share of requests that were served meanwhile, and when all were again."""
+    served = ", ".join(f"{function} {share:.0%}" for function, share in item.measurements.served.items())
+    return (
+        f"served during {item.fault_seconds:.0f} s: {served or '-'}; "
+        f"again {_seconds(item.measurements.used_again)} s after"
+    )
+
+
 def to_json(results: Sequence[DrillResult], not_run: Mapping[str, str] = _NONE) -> dict[str, Any]:
     """Everything that was found, without the histories; `not_run` has the reason for each such drill."""
     return {
@@ -105,8 +114,10 @@ def _section(item: DrillResult) -> str:
             for second in item.measurements.seconds
         ],
     )
+    served = f"<p>{html.escape(during(item))}</p>" if item.hangs else ""
     return (
-        f"<h2>{html.escape(item.name)}</h2>{_plot(item.measurements.seconds, item.fault_seconds)}{checks}"
+        f"<h2>{html.escape(item.name)}</h2>{_plot(item.measurements.seconds, item.fault_seconds)}{served}"
+        f"{checks}"
         f"<details><summary>seconds</summary>{seconds}</details>"
     )
 

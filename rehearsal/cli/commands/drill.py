@@ -33,6 +33,7 @@ _RANDOM_DRILLS: Final = 5
         "kingdom drill redis-failover",
         "kingdom drill all --html drills.html",
         "kingdom drill random --seed 7",
+        "kingdom drill redis-hung --seconds 130",
     )
 )
 def drill(
@@ -48,6 +49,9 @@ def drill(
     clients: Annotated[
         int, typer.Option("--clients", min=1, max=64, help="Number of clients that send load.")
     ] = 8,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, max=600, help="For how long a dependency hangs.")
+    ] = 30.0,
     html: Annotated[Path | None, typer.Option("--html", help="Write a report to this file.")] = None,
     history: Annotated[
         Path | None, typer.Option("--history", help="Write the operations of each drill to this folder.")
@@ -79,7 +83,7 @@ def drill(
             f"the stack {stack!r} does not run on this machine",
             remedy=f"Run `kingdom up --stack {stack}` first.",
         )
-    options = _options(session, machine, seed, clients)
+    options = _options(session, machine, seed, clients, seconds)
     results: list[DrillResult] = []
     not_run: dict[str, str] = {}
     try:
@@ -119,7 +123,7 @@ def _chosen(name: str, seed: int, known: list[str]) -> list[str]:
     return [name]
 
 
-def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any:
+def _options(session: Session, machine: Machine, seed: int, clients: int, seconds: float) -> Any:
     from rehearsal.drills.runner import DrillOptions
     from rehearsal.drills.workload import DrillTarget
     from rehearsal.host.administrator import grant_administrator
@@ -130,6 +134,7 @@ def _options(session: Session, machine: Machine, seed: int, clients: int) -> Any
         administrator=lambda email: grant_administrator(machine, session.project.root, email),
         seed=seed,
         clients=clients,
+        hang_seconds=seconds,
         notice=lambda text: err.print(f"  {text}", style="dim"),
     )
 
@@ -138,7 +143,7 @@ def _show(results: list[DrillResult]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from rehearsal.drills.report import COLUMNS, rows
+    from rehearsal.drills.report import COLUMNS, during, rows
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in COLUMNS:
@@ -147,6 +152,8 @@ def _show(results: list[DrillResult]) -> None:
         table.add_row(*map(escape, row))
     out.print(table)
     for result in results:
+        if result.hangs:
+            out.print(f"{escape(result.name)}: {escape(during(result))}")
         for problem in result.problems:
             out.print(f"[red]{escape(result.name)}[/]: {escape(problem)}")
         if not result.measurements.baseline:

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
+import time
+from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 
-from rehearsal.drills.faults import FaultError, Platform, _repeatedly
+from rehearsal.drills.faults import (
+    Fault,
+    FaultError,
+    Platform,
+    _repeatedly,
+    database_hung,
+    redis_hung,
+    storage_hung,
+)
 from rehearsal.host.status import HostStatus, ProcessStatus
 
 
@@ -49,3 +62,37 @@ def test_a_repeated_action_ends_with_its_block() -> None:
         assert done.wait(5)
     done.clear()
     assert not done.wait(0.05)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [(database_hung, "mongodb"), (redis_hung, "redis"), (storage_hung, "storage")]
+)
+def test_a_hang_suspends_every_process_of_the_dependency_and_resumes_it(fault: Fault, kind: str) -> None:
+    sleeping = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(3)]
+    names = (f"{kind}/one", f"{kind}/one/proxy", "pod/k/api-1/api")
+    machine: Any = FakeMachine(
+        *(
+            replace(process(name), kind=name.partition("/")[0], pid=each.pid)
+            for name, each in zip(names, sleeping, strict=True)
+        )
+    )
+
+    def stopped() -> list[bool]:
+        return [psutil.Process(each.pid).status() == psutil.STATUS_STOPPED for each in sleeping]
+
+    try:
+        with fault(Platform(machine, random.Random(1), hang_seconds=0.01)):
+            assert stopped() == [True, True, False]
+        deadline = time.monotonic() + 10
+        while any(stopped()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert stopped() == [False, False, False]
+    finally:
+        for each in sleeping:
+            each.kill()
+            each.wait()
+
+
+def test_a_hang_of_a_dependency_that_does_not_run_is_an_error() -> None:
+    with pytest.raises(FaultError, match="no process of kind redis runs"), redis_hung(platform()):
+        pass

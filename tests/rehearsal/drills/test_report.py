@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from rehearsal.drills.checkers import CheckResult
 from rehearsal.drills.measurements import Measurements, SecondStats
-from rehearsal.drills.report import COLUMNS, rows, to_html, to_json
+from rehearsal.drills.report import COLUMNS, during, rows, to_html, to_json
 from rehearsal.drills.runner import DrillResult
 
 
@@ -50,3 +51,22 @@ def test_the_page_is_self_contained_and_escaped() -> None:
     data = re.search(r'id="data">(.*?)</script>', page)
     assert data is not None
     assert json.loads(data[1]) == json.loads(json.dumps(to_json([result(VALID, LOST)])))
+
+
+def test_a_hang_fails_unless_its_dependency_is_used_again_in_time() -> None:
+    def hang(used_again: float | None) -> DrillResult:
+        found = result(VALID)
+        return replace(
+            found,
+            hangs=True,
+            fault_seconds=130.0,
+            measurements=replace(
+                found.measurements, served={"create": 0.0, "get": 0.5}, used_again=used_again
+            ),
+        )
+
+    assert hang(29.0).passed
+    assert hang(31.0).problems == ["requests failed for more than 30 s after the hang"]
+    assert not hang(None).passed
+    assert during(hang(4.0)) == "served during 130 s: create 0%, get 50%; again 4.0 s after"
+    assert "again 4.0 s after" in to_html([hang(4.0)])
