@@ -14,7 +14,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from app.telemetry.error_groups import is_outage
 from tests.app.conftest import Person
 from tests.app.test_application import problem
-from tests.support.backends import Platform, Process, free_port, pod
+from tests.support.backends import Platform, Process, black_hole, free_port, pod
+from tools.demo import gradient
 
 
 def lonely(platform: Platform, **settings: str) -> Process:
@@ -23,17 +24,36 @@ def lonely(platform: Platform, **settings: str) -> Process:
     return process
 
 
+@pytest.fixture(params=["refused", "black-holed"])
+def unavailable(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port whose connections are refused at once, or dropped without a response."""
+    if request.param == "refused":
+        yield free_port()
+    else:
+        with black_hole() as port:
+            yield port
+
+
 @pytest.fixture
-def without_mongodb(platform: Platform) -> Iterator[httpx.Client]:
-    process = lonely(platform, KINGDOM_MONGODB_URL=f"mongodb://127.0.0.1:{free_port()}/")
+def without_mongodb(platform: Platform, unavailable: int) -> Iterator[httpx.Client]:
+    process = lonely(platform, KINGDOM_MONGODB_URL=f"mongodb://127.0.0.1:{unavailable}/")
     with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
         yield client
     process.kill()
 
 
 @pytest.fixture
-def without_redis(platform: Platform) -> Iterator[httpx.Client]:
-    process = lonely(platform, KINGDOM_REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+def without_redis(platform: Platform, unavailable: int) -> Iterator[httpx.Client]:
+    process = lonely(platform, KINGDOM_REDIS_URL=f"redis://127.0.0.1:{unavailable}/0")
+    platform.wait_until_ready(process)
+    with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
+        yield client
+    process.kill()
+
+
+@pytest.fixture
+def without_storage(platform: Platform, unavailable: int) -> Iterator[httpx.Client]:
+    process = lonely(platform, KINGDOM_STORAGE_ENDPOINT=f"http://127.0.0.1:{unavailable}")
     platform.wait_until_ready(process)
     with httpx.Client(base_url=f"http://127.0.0.1:{process.port}", timeout=20) as client:
         yield client
@@ -70,12 +90,25 @@ def test_reads_and_writes_work_without_redis(
         "/v1/accounts/me",
         "/v1/orders",
     ):
-        assert without_redis.get(path, headers=headers).status_code == 200
+        response = without_redis.get(path, headers=headers)
+        assert response.status_code == 200
+        assert response.elapsed.total_seconds() < 5
     payload = {"name": "Countess"}
     assert without_redis.put("/v1/accounts/me/profile", json=payload, headers=headers).status_code == 200
     assert without_redis.get("/v1/accounts/me", headers=headers).json()["name"] == "Countess"
     as_analyst = {"authorization": analyst.client.headers["authorization"]}
     problem(without_redis.get("/v1/analytics/audience", headers=as_analyst), 503, "unavailable")
+
+
+def test_uploads_without_storage_are_refused_in_time(without_storage: httpx.Client, ada: Person) -> None:
+    headers = {"authorization": ada.client.headers["authorization"], "content-type": "image/png"}
+    for _ in range(5):
+        response = without_storage.post("/v1/uploads", content=gradient(64, 40), headers=headers)
+        problem(response, 503, "unavailable")
+        assert int(response.headers["retry-after"]) >= 1
+        assert response.elapsed.total_seconds() < 8
+    assert response.elapsed.total_seconds() < 1, "the circuit breaker is open"
+    assert without_storage.get("/v1/accounts/me", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(

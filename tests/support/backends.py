@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,6 +66,24 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """Yield a port whose connections are neither accepted nor refused, as behind a firewall that drops them.
+
+    The queue of the listener is full, so the kernel drops further ones (Linux).
+    """
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", free_port()))
+        listener.listen(0)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                waiting = stack.enter_context(socket.socket())
+                waiting.settimeout(0.5)
+                waiting.connect(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 @dataclass
