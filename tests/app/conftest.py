@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import subprocess
 import sys
 import time
@@ -79,19 +78,23 @@ async def _emptied(client: Redis) -> bool:
 
 @contextlib.asynccontextmanager
 async def filled(redis: Redis, *, evictable: bool = False) -> AsyncIterator[None]:
-    """A Redis without free memory, with the platform's policy. With ``evictable`` it has keys to evict."""
-    memory = (await redis.info("memory"))["used_memory"]
+    """A Redis without free memory, with the platform's policy: it evicts what has a lifetime.
+
+    With ``evictable`` there is more of that; otherwise everything has been evicted, and writes are refused.
+    """
     await redis.config_set("maxmemory-policy", "volatile-lru")
-    await redis.config_set("maxmemory", memory + 2 * 1024 * 1024)
     try:
-        with contextlib.suppress(OutOfMemoryError):
-            for number in itertools.count():
-                await redis.set(f"queue:{number}", b"x" * 10_000)
+        used = (await redis.info("memory"))["used_memory"]
         if evictable:
-            for number in range(50):
-                await redis.delete(f"queue:{number}")
-            for number in range(200):
-                await redis.set(f"other:{number}", b"x" * 10_000, ex=600)
+            await redis.config_set("maxmemory", used + 2 * 1024 * 1024)
+            for number in range(400):
+                with contextlib.suppress(OutOfMemoryError):
+                    await redis.set(f"other:{number}", b"x" * 10_000, ex=600)
+        else:
+            await redis.config_set("maxmemory", used // 2)
+            with contextlib.suppress(OutOfMemoryError):
+                while True:  # each write evicts first
+                    await redis.set("more", b"")
         yield
     finally:
         await redis.config_set("maxmemory", 0)

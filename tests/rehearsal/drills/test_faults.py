@@ -6,7 +6,6 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from rehearsal.drills.faults import (
     storage_hung,
 )
 from rehearsal.host.status import HostStatus, ProcessStatus
+from tests.support.projects import wait_for
 
 
 class FakeMachine:
@@ -82,11 +82,8 @@ def test_a_hang_suspends_every_process_of_the_dependency_and_resumes_it(fault: F
 
     try:
         with fault(Platform(machine, random.Random(1), hang_seconds=0.01)):
-            assert stopped() == [True, True, False]
-        deadline = time.monotonic() + 10
-        while any(stopped()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert stopped() == [False, False, False]
+            wait_for("both are suspended", lambda: stopped() == [True, True, False])
+        wait_for("both are resumed", lambda: not any(stopped()))
     finally:
         for each in sleeping:
             each.kill()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from app.connections import Database, open_members, open_mongodb
-from app.database.index_advisor.advisor import Action, Advice, Index, name_of
-from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle
+from app.database.index_advisor.advisor import Action, Advice, Index, advise, name_of
+from app.database.index_advisor.inventory import Busy, Reads, apply, merged, obstacle, read_indexes
 from app.redis.lease import LeaseLost, lease
 from app.settings import MongoAuth, MongoSettings
 from tests.app.database.index_advisor.conftest import fields
-from tests.support.backends import Platform
+from tests.support.backends import Platform, until
+from tests.support.replica_set import Member, replica_set
 
 pytestmark = pytest.mark.anyio
 
@@ -113,3 +114,41 @@ async def test_members_are_connected_directly(platform: Platform) -> None:
     ):
         assert [member.name for member in members] == ["kingdom"]
         assert (await members[0].command("ping"))["ok"] == 1
+
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_index_that_only_a_secondary_reads_is_retained() -> None:
+    primary = Member({"_id_": 9, "reports": 0, "forgotten": 0}, LONG_AGO)
+    secondary = Member({"_id_": 0, "reports": 7, "forgotten": 0}, LONG_AGO)
+    async with replica_set(primary, secondary) as url:
+        settings = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
+        async with open_mongodb(settings, app_name="test") as database:
+            await until(lambda: are_connected(database, primary, secondary))
+            async with open_members(settings, database, app_name="test") as members:
+                found = await read_indexes(database, members, {})
+    assert {index.name: index.reads for index in found.indexes} == {"_id_": 9, "reports": 7, "forgotten": 0}
+    advice = advise({}, found.indexes, now=LONG_AGO + timedelta(days=60))
+    assert [(each.action, each.name) for each in advice] == [(Action.DROP, "forgotten")]
+    assert "aggregate" in secondary.commands
+
+
+async def test_no_index_appears_unused_while_a_member_is_unavailable() -> None:
+    primary, secondary = Member({"_id_": 9, "reports": 0}, LONG_AGO), Member({}, LONG_AGO)
+    async with replica_set(primary, secondary) as url:
+        settings = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
+        async with open_mongodb(settings, app_name="test") as database:
+            await until(lambda: are_connected(database, primary, secondary))
+            async with open_members(settings, database, app_name="test") as members:
+                secondary.stop()
+                found = await read_indexes(database, members, {})
+    assert {index.reads for index in found.indexes} == {None}
+    assert found.notes
+    assert advise({}, found.indexes, now=LONG_AGO + timedelta(days=60)) == []
+
+
+async def are_connected(database: Database, *members: Member) -> bool:
+    """Whether the client has found these members of the replica set."""
+    await database.command("ping")
+    return bool(database.client.nodes == {("127.0.0.1", member.port) for member in members})
