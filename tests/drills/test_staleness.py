@@ -119,7 +119,7 @@ def full(platform: Project, *, evictable: bool) -> Iterator[None]:
     """A Redis without free memory; with ``evictable`` it evicts keys with a lifetime all the time."""
     enough = threading.Event()
     with redis_of(platform) as redis:
-        before = redis.config_get("maxmemory")["maxmemory"]
+        before = redis.config_get("maxmemory")["maxmemory"] or "0"
         redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 4 * 1024 * 1024)
 
         def churn() -> None:

@@ -58,8 +58,8 @@ class Member:
                 else:
                     command = bson.decode(body[5:])
                     start, reply = struct.pack("<IB", 0, 0), _OP_MSG
-                answer = start + bson.encode(self._respond(command))
-                writer.write(_HEAD.pack(_HEAD.size + len(answer), 0, request, reply) + answer)
+                response = start + bson.encode(self._respond(command))
+                writer.write(_HEAD.pack(_HEAD.size + len(response), 0, request, reply) + response)
                 await writer.drain()
         writer.close()
 
