@@ -56,11 +56,26 @@ a = Pet("a", keepers={"k": "2"})
 
 @dataclass(frozen=True)
 class Case:
-    """A command with options, which is run after an update from BEFORE to the program `after`."""
+    """A command with options, which is run after an update from `before` to the program `after`."""
 
     options: tuple[str, ...]
     command: str = "up"
     after: str = AFTER
+    before: str = BEFORE
+
+
+# The location of `a`, which is deleted before its replacement, is the only difference between two steps.
+REPLACED = """
+a = Bucket("a", ResourceOptions(delete_before_replace=True), location="{location}")
+b = Pet("b", keepers={{"k": a.url}})
+c = Bucket("c", ResourceOptions(depends_on=[b]), labels={{"x": "{location}"}})
+Box("box", ResourceOptions(deleted_with=a), a="{location}")
+"""
+RETIRED = """
+Pet("a")
+Map("m", data={{"k": "{text}"}})
+Password("p", keepers={{"k": "{text}"}})
+"""
 
 
 CASES = {
@@ -83,6 +98,36 @@ CASES = {
     "replace-unknown": Case(("--replace", f"{PET}::nothing")),
     "target-replace": Case(("--target-replace", f"{BUCKET}::b")),
     "renamed": Case(("--target", f"{PET}::a"), after=RENAMED),
+    "needed-by-unchanged": Case(
+        ("--target", f"{PET}::d"),
+        before='d = Pet("d")\nBucket("u", ResourceOptions(depends_on=[d]))\n',
+        after='Bucket("u", labels={"x": "1"})\n',
+    ),
+    "created-again": Case(
+        ("--target", f"{BUCKET}::a", "--target-dependents"),
+        before=REPLACED.format(location="EU"),
+        after=REPLACED.format(location="US"),
+    ),
+    "created-again-alone": Case(
+        ("--target", f"{BUCKET}::a"),
+        before=REPLACED.format(location="EU"),
+        after=REPLACED.format(location="US"),
+    ),
+    "created-again-excluded": Case(
+        ("--exclude", f"{PET}::b", "--exclude-dependents"),
+        before=REPLACED.format(location="EU"),
+        after=REPLACED.format(location="US"),
+    ),
+    "exclude-read": Case(
+        ("--exclude", f"{BUCKET}::r"),
+        before='Read("r", ResourceOptions(id="seen"))\n',
+        after='Bucket("r", labels={"x": "1"})\n',
+    ),
+    "exclude-dependents-of-the-stack": Case(
+        ("--exclude", f"{PET}::a", "--exclude-dependents"),
+        before=RETIRED.format(text="1"),
+        after=RETIRED.format(text="2"),
+    ),
     "destroy": Case(("--target", f"{BUCKET}::b"), "destroy"),
     "destroy-with-dependents": Case(("--target", f"{PET}::a"), "destroy"),
     "destroy-and-dependents": Case(("--target", f"{BOX}::box", "--target-dependents"), "destroy"),
@@ -108,7 +153,7 @@ def engines(providers: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 def test_operation_on_some_resources_is_that_of_the_cli(name: str, engines: tuple[Pulumi, Kingdom]) -> None:
     pulumi, kingdom = engines
     case = CASES[name]
-    theirs, ours = _run(pulumi, kingdom, BEFORE, "up", ())
+    theirs, ours = _run(pulumi, kingdom, case.before, "up", ())
     assert (theirs.code, ours.code) == (0, 0), theirs.output + ours.output
     theirs, ours = _run(pulumi, kingdom, case.after, case.command, case.options)
     assert ours.code == theirs.code, theirs.output + ours.output
