@@ -72,6 +72,16 @@ PROJECT: Final = (
 ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("google_bigquery_table", "external_data_configuration.schema"): {"format": "json array"},
     ("google_bigquery_table", "schema"): {"format": "json array"},
+    **{
+        (f"google_compute_{name}", "name_prefix"): {"max_length": 54}
+        for name in (
+            "instance_template",
+            "region_instance_template",
+            "region_ssl_certificate",
+            "ssl_certificate",
+        )
+    },
+    ("google_pubsub_subscription", "filter"): {"max_length": 256},
     ("google_container_cluster", "cluster_ipv4_cidr"): {"format": "private network", "or_empty": True},
     ("google_container_cluster", "master_authorized_networks_config.cidr_blocks.cidr_block"): {
         "format": "network"
@@ -89,6 +99,9 @@ ADDED: Final[dict[tuple[str, str], dict[str, Any]]] = {
         "patterns": [r"\.", r"^(?!bigquery-json\.googleapis\.com$)"]
     },
     ("google_service_account", "description"): {"max_length": 256},
+    ("google_storage_bucket", "labels"): {
+        "keys": {"patterns": ["^[a-z0-9_-]{1,63}$"]}
+    },  # `labelKeyValidator`
     ("mongodbatlas_custom_db_role", "role_name"): {"patterns": ["[A-Za-z0-9_-]", "^(?!x-gen)"]},
     ("mongodbatlas_third_party_integration", "type"): {  # `integrationTypes`
         "enum": [

@@ -94,7 +94,9 @@ def _object(scope: _Scope, around: tuple[_Scope, ...]) -> Iterator[Problem]:
             if scope.computed and attribute.facts.get("required"):
                 yield problem(below, "missing required property")
             continue
-        if attribute.facts.get("read_only"):
+        if (
+            attribute.facts.get("read_only") and path
+        ):  # at the top, the SDK of a newer provider has it as input
             yield problem(below, "cannot be set: the provider assigns its value")
             continue
         if value == [] and attribute.facts.get("required") and _is_block(attribute):
@@ -135,11 +137,27 @@ def _value(attribute: Attribute, value: Any, scopes: tuple[_Scope, ...], path: P
             yield from _object(_inner(attribute, value, path, scopes), scopes)
         else:
             yield from _count(facts, value, path)
+            yield from _entries(facts, value, path)
             for key, item in value.items():
                 if attribute.children and isinstance(item, Mapping):
                     yield from _object(_inner(attribute, item, (*path, key), scopes), scopes)
     else:
         yield from _plain(attribute, facts, value, path)
+
+
+def _entries(facts: Mapping[str, Any], values: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    """Yield violations of the rules for the keys of a map and for its values, which may be lists."""
+    for key, value in values.items():
+        if key == DEFAULTS_KEY:
+            continue
+        for reason, _ in value_faults(facts.get("keys", {}), key):
+            yield problem((*path, key), f"the key {reason}")
+        rules = facts.get("values", {})
+        if isinstance(value, list):
+            yield from _count(rules, value, (*path, key))
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(item, str) and item is not UNKNOWN:
+                yield from (problem((*path, key, index), reason) for reason, _ in value_faults(rules, item))
 
 
 def _is_of(types: Sequence[str], value: Any) -> bool:

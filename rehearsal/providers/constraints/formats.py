@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 import json
 import re
@@ -191,9 +190,10 @@ def _member(value: str) -> bool:
 
 
 def _base64(value: str) -> bool:
+    """The standard encoding, with line breaks, as Go decodes it."""
     try:
-        base64.b64decode(value, validate=True)
-    except binascii.Error:
+        base64.b64decode(value.replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError:
         return False
     return True
 

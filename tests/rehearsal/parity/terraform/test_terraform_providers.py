@@ -111,12 +111,13 @@ def test_the_provider_plans_the_defaults_of_the_facts(
 
 @pytest.mark.parametrize("file", ["faults", "hand_faults", "neighbor_faults", "refused"])
 def test_both_refuse_the_same_planted_faults(comparison: Comparison, file: str) -> None:
+    faults = [fault for fault in planted(file) if comparison.covers(fault[0])]
+    if not faults:
+        pytest.skip(f"{file}.yaml has no fault of this provider")
     found = [
         comparison.validation(token, f"{path}: {inputs}", inputs, declared)
-        for token, path, inputs, declared in planted(file)
-        if comparison.covers(token)
+        for token, path, inputs, declared in faults
     ]
-    assert found
     assert not unexpected([one for one in found if one is not None])
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from rehearsal.providers.constraints.names import Attribute, MappedType
-from rehearsal.providers.schema import ListOf
+from rehearsal.providers.schema import Choice, ListOf, Scalar
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 
 _SINGLE, _LIST, _SET, _MAP, _GROUP = 1, 2, 3, 4, 5
@@ -153,6 +153,8 @@ def _object(block: Block, children: Iterable[Attribute], value: Any) -> Any:
 def _items(attribute: Attribute | None, value: Any) -> list[Any]:
     """Return the items of a list; Pulumi has a list of at most one item as the item."""
     if isinstance(value, list):
+        if attribute is not None and isinstance(attribute.type, (Choice, Scalar)):
+            raise UnmappedError(f"{str(value)[:40]!r} is a list")
         return value
     if attribute is not None and isinstance(attribute.type, ListOf):
         raise UnmappedError(f"{str(value)[:40]!r} is not a list")

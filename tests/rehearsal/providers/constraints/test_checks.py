@@ -230,6 +230,39 @@ def test_scim_is_for_other_identity_providers_than_one_time_pins() -> None:
     assert not cloud.check(urn(provider), inputs | {"type": "github"}).failures
 
 
+VARY = {
+    "default": {"action": "bypass"},
+    "headers": {"accept": {"action": "normalize", "mediaTypes": ["a/b"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("action", "parameters", "path"),
+    [
+        ("skip", {"rules": {"0" * 32: ["1" * 32]}, "rulesets": ["2" * 32]}, None),
+        ("skip", {"rules": {"0" * 32: ["one"]}}, f"rules.{'0' * 32}[0]"),
+        ("skip", {"rules": {"0" * 32: []}}, f"rules.{'0' * 32}"),
+        ("skip", {"rulesets": ["all"]}, "rulesets[0]"),
+        ("set_cache_settings", {"vary": VARY}, None),
+        (
+            "set_cache_settings",
+            {"vary": {**VARY, "headers": {"Accept": {"action": "bypass"}}}},
+            "vary.headers.Accept",
+        ),
+        (
+            "set_cache_settings",
+            {"vary": {**VARY, "headers": {"accept": {"action": "normalize", "mediaTypes": ["é"]}}}},
+            "vary.headers.accept.mediaTypes[0]",
+        ),
+    ],
+)
+def test_keys_and_items_of_maps_have_rules(action: str, parameters: dict[str, Any], path: str | None) -> None:
+    phase = "http_request_cache_settings" if action != "skip" else "http_request_firewall_custom"
+    rules = [{"expression": "true", "action": action, "actionParameters": parameters}]
+    failures = Calls.of("cloudflare").check(urn(RULESET), _RULES | {"phase": phase, "rules": rules}).failures
+    assert set(failures) == ({f"rules[0].actionParameters.{path}"} if path else set())
+
+
 def test_logging_of_a_rule_is_accepted_where_it_is_enabled() -> None:
     rules = [{"expression": "true", "action": "skip", "logging": {"enabled": True}}]
     assert not Calls.of("cloudflare").check(urn(RULESET), _RULES | {"rules": rules}).failures
@@ -340,6 +373,11 @@ NAT: dict[str, Any] = {
             "nodeVersion",
         ),
         ("gcp:compute/routerNat:RouterNat", {**NAT, "drainNatIps": ["b"]}, "drainNatIps"),
+        (
+            "gcp:storage/bucket:Bucket",
+            {"location": "EU", "labels": {"example.com/a": "b"}},
+            'labels["example.com/a"]',
+        ),
         (
             "gcp:projects/defaultServiceAccounts:DefaultServiceAccounts",
             {"project": "projects/kingdom", "action": "DELETE"},

@@ -28,6 +28,7 @@ from rehearsal.providers.constraints.formats import fault, label_fault
         ("trailing-dot", "example.com.", "example.com"),
         ("non-empty", "a", ""),
         ("base64", "aGk=", "hi!"),
+        ("base64", "aG\nk=\n", "é"),
         ("normalized address", "10.0.0.0/20", "10.0.0.1/20"),
         ("normalized address", "2001:db8::1", "2001:DB8::1"),
         ("normalized address", "no address", "10.0.0.1/32"),
