@@ -148,8 +148,9 @@ def test_a_forged_or_used_up_code_is_refused(confirming: str, ada: Person) -> No
     mailed = code(confirming, email)
     changed = mailed[:-1] + ("A" if mailed[-1] != "A" else "B")
     other = f"{ada.account['id']}.{mailed.partition('.')[2]}"
-    for each in (changed, other, mailed + "\n", "", "x.y"):
+    for each in (changed, other, "", "x.y"):
         problem(confirm(confirming, each), 401, "confirmation-expired")
+    problem(confirm(confirming, mailed + "\n"), 422, "invalid")
     assert sign_up(confirming, email).status_code == 202
     wait_for("a second mail", lambda: len(mails(confirming, email)) == 2)
     assert confirm(confirming, code(confirming, email)).status_code == 201

@@ -421,6 +421,7 @@ def test_one_copy_of_an_image_is_cached_for_pages_of_every_origin(called_by_page
     url = media["variants"][0]["url"]
     with called_by_pages.client(http2=True) as client:
         first = client.get(url)
+        wait_for("the copy", lambda: "age" in client.get(url).headers)  # it is written after the response
         origins = (None, PAGE, "https://other.example.com", "null")
         cached = [client.get(url, headers={} if origin is None else {"origin": origin}) for origin in origins]
     assert (first.status_code, "age" in first.headers) == (200, False)
@@ -431,7 +432,7 @@ def test_one_copy_of_an_image_is_cached_for_pages_of_every_origin(called_by_page
         assert "vary" not in response.headers
     for response in cached:
         assert "age" in response.headers, "served from the cache"
-        assert response.headers["x-request-id"] == first.headers["x-request-id"]
+    assert len({response.headers["x-request-id"] for response in cached}) == 1
 
 
 def test_other_spellings_of_a_signed_url_create_no_copies(called_by_pages: Edge, ada: Person) -> None:
@@ -453,12 +454,13 @@ def test_other_spellings_of_a_signed_url_create_no_copies(called_by_pages: Edge,
         f"{path[: path.rindex('/')]}%2F{path[path.rindex('/') + 1 :]}?{query}",
     ]
     with called_by_pages.client(http2=True) as client:
-        first = client.get(url)
-        assert first.status_code == 200
+        assert client.get(url).status_code == 200
+        wait_for("the copy", lambda: "age" in client.get(url).headers)
+        copy = client.get(url)
         for spelling in spellings:
             response = client.get(spelling)
             if response.status_code == 200:  # Envoy decodes some characters of a path before the lookup
-                assert response.headers["x-request-id"] == first.headers["x-request-id"], spelling
+                assert response.headers["x-request-id"] == copy.headers["x-request-id"], spelling
                 continue
             assert response.status_code in {403, 422}, spelling
             assert response.headers["cache-control"] == "no-store"

@@ -58,4 +58,4 @@ def test_release_and_host_are_not_in_the_document() -> None:
 
 def test_text_ends_with_a_line_break_and_has_characters_unescaped() -> None:
     assert TEXT.endswith("}\n")
-    assert "\\u" not in TEXT
+    assert json.dumps(json.loads(TEXT), ensure_ascii=False, indent=1) + "\n" == TEXT
