@@ -86,10 +86,10 @@ $(MOBILE): mobile/package.json mobile/package-lock.json
 	@cd mobile && npm ci --no-progress --prefer-offline --loglevel=error
 	@touch $@
 
-mobile: $(STAMP) $(MOBILE) ## Build the mobile client's web build and serve it at https://localhost:8443/app/
+mobile: $(STAMP) $(MOBILE) ## Build the mobile client's web build and serve it under /app/ of the platform
 	@cd mobile && $(MOBILE_BUILD) --platform web --output-dir dist/web && node scripts/finish-web.mjs dist/web
 	@$(BIN)/kingdom up --stack local
-	@echo "https://localhost:8443/app/"
+	@$(BIN)/kingdom outputs --stack local --json | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["url"] + "/app/")'
 
 mobile-test: $(STAMP) ## Check the mobile client: format, lint, types, unit tests
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(MOBILE) && cd mobile && npm run --silent check; \

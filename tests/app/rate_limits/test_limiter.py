@@ -47,6 +47,20 @@ async def test_frequent_requests_get_growing_leases_and_fewer_redis_calls(redis:
     assert asked == [0, 1, 3, 7, 15, 31, 51]
 
 
+async def test_the_smallest_lease_saves_every_second_call(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    pairs = Rule("pairs", limit=200, window=86_400, local_limit=20, lease=2)
+    modes = [(await limiter.decide(((pairs, "ada"),))).mode for _ in range(5)]
+    remote, leased = DecisionMode.REMOTE, DecisionMode.LEASED
+    assert modes == [remote, remote, leased, remote, leased]
+
+
+async def test_the_first_of_equally_exhausted_rules_is_reported(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    limits = ((EXACT, "ada"), (Rule("other", limit=50, window=86_400, local_limit=5), "ada"))
+    assert (await limiter.decide(limits)).rule is EXACT
+
+
 async def test_unspent_tokens_of_an_expired_lease_are_returned(redis: Redis) -> None:
     now = 0.0
     limiter = Limiter(redis, clock=lambda: now)

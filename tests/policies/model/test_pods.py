@@ -27,6 +27,8 @@ def resource(type_: str, props: dict[str, Any]) -> Resource:
             {"spec": {"jobTemplate": {"spec": {"template": {"spec": SPEC}}}}},
             ("spec", "jobTemplate", "spec", "template"),
         ),
+        ("serving.knative.dev/v1:Revision", {"spec": SPEC}, ()),
+        ("serving.knative.dev/v1:Service", {"spec": {"template": {"spec": SPEC}}}, ("spec", "template")),
         ("argoproj.io/v1alpha1:Rollout", {"spec": {"template": {"spec": SPEC}}}, ("spec", "template")),
         (
             "jobset.x-k8s.io/v1alpha2:JobSet",
