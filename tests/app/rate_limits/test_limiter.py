@@ -47,7 +47,7 @@ async def test_frequent_requests_get_growing_leases_and_fewer_redis_calls(redis:
     assert asked == [0, 1, 3, 7, 15, 31, 51]
 
 
-async def test_the_smallest_lease_saves_every_second_call(redis: Redis) -> None:
+async def test_a_lease_of_two_tokens_saves_every_second_call(redis: Redis) -> None:
     limiter = Limiter(redis)
     pairs = Rule("pairs", limit=200, window=86_400, local_limit=20, lease=2)
     modes = [(await limiter.decide(((pairs, "ada"),))).mode for _ in range(5)]
