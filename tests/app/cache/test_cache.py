@@ -47,7 +47,7 @@ def bare(redis: Redis, blind_seconds: float = 2.0) -> Cache[bytes]:
 
 
 @asynccontextmanager
-async def hearing(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cache[bytes]]:
+async def receiving(redis: Redis, blind_seconds: float = 2.0) -> AsyncIterator[Cache[bytes]]:
     async with running(bare(redis, blind_seconds)) as cache:
         yield cache
 
@@ -70,14 +70,14 @@ async def running(cache: Cache[bytes]) -> AsyncIterator[Cache[bytes]]:
 
 async def test_concurrent_readers_of_one_pod_share_one_load(redis: Redis) -> None:
     source = Source()
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         values = await asyncio.gather(*(cache.fetch("key", source) for _ in range(1000)))
     assert (set(values), source.calls) == ({b"value"}, 1)
 
 
 async def test_fresh_entry_is_one_that_a_read_returns_without_a_load(redis: Redis) -> None:
     source = Source(fresh=60.0)
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         assert cache.fresh_entry("key") is None
         await cache.fetch("key", source)
         entry, reads = cache.fresh_entry("key"), cache.counts.memory
@@ -114,6 +114,24 @@ async def test_concurrent_misses_in_two_processes_share_one_load(
     assert await redis.get("herd:loads") == b"1"
 
 
+async def test_waiting_pod_is_woken_by_the_end_of_the_load(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source()
+    source.gate.clear()
+    monkeypatch.setattr(cache_module.random, "uniform", lambda low, high: 60.0)  # no poll within the test
+    async with receiving(redis) as one, receiving(redis) as two:
+        loading = asyncio.create_task(one.fetch("key", source))
+        await until(lambda: source.calls == 1)
+        waiting = asyncio.create_task(two.fetch("key", source))
+        await until(lambda: "key" in two._loaded_events)
+        source.gate.set()
+        async with asyncio.timeout(5):
+            assert await waiting == b"value"
+        await loading
+    assert source.calls == 1
+
+
 async def test_value_is_trusted_for_a_time_without_the_invalidation_channel(redis: Redis) -> None:
     source, cache = Source(), bare(redis, blind_seconds=60.0)
     await cache.fetch("key", source)
@@ -126,7 +144,7 @@ async def test_value_is_trusted_for_a_time_without_the_invalidation_channel(redi
 
 async def test_second_pod_reads_from_redis(redis: Redis) -> None:
     source = Source()
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source)
         assert await two.fetch("key", source) == b"value"
     assert source.calls == 1
@@ -135,7 +153,7 @@ async def test_second_pod_reads_from_redis(redis: Redis) -> None:
 
 async def test_invalidation_reaches_the_other_pods(redis: Redis) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source, tags=("owner:ada",))
         await two.fetch("key", source, tags=("owner:ada",))
         source.value = b"new"
@@ -148,7 +166,7 @@ async def test_invalidation_reaches_the_other_pods(redis: Redis) -> None:
 
 async def test_load_invalidated_meanwhile_is_repeated(redis: Redis) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         source.gate.clear()
         reading = asyncio.create_task(one.fetch("key", source))
         await until(lambda: source.calls == 1)
@@ -162,7 +180,7 @@ async def test_load_invalidated_meanwhile_is_repeated(redis: Redis) -> None:
 async def test_cancelled_caller_does_not_cancel_the_load(redis: Redis) -> None:
     source = Source()
     source.gate.clear()
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         impatient = asyncio.create_task(cache.fetch("key", source))
         patient = asyncio.create_task(cache.fetch("key", source))
         await until(lambda: source.calls == 1)
@@ -174,7 +192,7 @@ async def test_cancelled_caller_does_not_cancel_the_load(redis: Redis) -> None:
 
 async def test_stale_value_is_served_while_one_load_refreshes_it(redis: Redis) -> None:
     source = Source(b"old", fresh=0.01, stale=60.0)
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         await cache.fetch("key", source)
         source.value, source.fresh = b"new", 60.0
         await until(lambda: time.monotonic() > entry(cache).stale_at)
@@ -188,7 +206,7 @@ async def test_stale_value_is_served_while_one_load_refreshes_it(redis: Redis) -
 
 async def test_stale_value_is_served_instead_of_an_error(redis: Redis) -> None:
     source = Source(fresh=0.01, stale=60.0)
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         await cache.fetch("key", source)
         source.error = OSError("the source is down")
         await until(lambda: time.monotonic() > entry(cache).stale_at)
@@ -199,7 +217,7 @@ async def test_stale_value_is_served_instead_of_an_error(redis: Redis) -> None:
 async def test_error_is_not_cached_and_the_next_read_loads_again(redis: Redis) -> None:
     source = Source()
     source.error = OSError("down")
-    async with hearing(redis) as cache, hearing(redis) as other:
+    async with receiving(redis) as cache, receiving(redis) as other:
         with pytest.raises(OSError, match="down"):
             await cache.fetch("key", source)
         source.error = None
@@ -208,7 +226,7 @@ async def test_error_is_not_cached_and_the_next_read_loads_again(redis: Redis) -
 
 async def test_refresh_times_are_randomized_per_pod(redis: Redis) -> None:
     source = Source(fresh=100.0)
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
         moments = [entry(one).refresh_at - entry(one).valid_at, entry(two).refresh_at - entry(two).valid_at]
@@ -218,7 +236,7 @@ async def test_refresh_times_are_randomized_per_pod(redis: Redis) -> None:
 
 async def test_reads_continue_during_and_after_a_redis_outage(redis: Redis, redis_process: Process) -> None:
     source = Source(b"old")
-    async with hearing(redis, blind_seconds=0.2) as cache, hearing(redis, blind_seconds=0.2) as other:
+    async with receiving(redis, blind_seconds=0.2) as cache, receiving(redis, blind_seconds=0.2) as other:
         await cache.fetch("key", source)
         await other.fetch("key", source)
         redis_process.kill()
@@ -297,7 +315,11 @@ async def test_no_stale_value_outlives_its_bound(redis: Redis, seed: int) -> Non
                 "CLIENT", "KILL", "TYPE", chance.choice(["pubsub", "normal"]), "SKIPME", "yes"
             )
 
-    async with hearing(redis, bound) as one, hearing(redis, bound) as two, hearing(redis, bound) as three:
+    async with (
+        receiving(redis, bound) as one,
+        receiving(redis, bound) as two,
+        receiving(redis, bound) as three,
+    ):
         caches = [one, two, three]
         work = [*(read(cache) for cache in caches for _ in range(2)), *(write(cache) for cache in caches)]
         await asyncio.gather(*work, break_connections())
@@ -515,3 +537,15 @@ async def test_too_many_unpublished_names_invalidate_everything(monkeypatch: pyt
     assert set(cache._unpublished) == {"a", "b"}
     await cache.invalidate("c")
     assert set(cache._unpublished) == {cache_module.EVERYTHING}
+
+
+async def test_entries_of_every_name_are_invalidated_after_too_many_names(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_MAX_UNPUBLISHED", 2)
+    source = Source()
+    async with receiving(redis) as one, receiving(redis) as two:
+        await two.fetch("other", source)
+        await one.invalidate("a", "b", "c")
+        await until(lambda: two.memory.get("other") is None)
+        await until(lambda: not one._unpublished)

@@ -18,7 +18,7 @@ from redis.exceptions import OutOfMemoryError
 from redis.retry import Retry
 
 from app.cache import Cache, Loaded
-from tests.app.cache.test_cache import Source, bare, entry, hearing, running, targeted
+from tests.app.cache.test_cache import Source, bare, entry, receiving, running, targeted
 from tests.app.conftest import filled
 from tests.support.backends import Process, until
 
@@ -31,7 +31,7 @@ async def test_entries_of_a_server_that_lost_an_invalidation_are_dropped(
     """The server starts again with the append-only file from before the invalidation."""
     source = Source(b"old")
     log = redis_process.log.parent / "appendonly.aof"
-    async with hearing(redis, 0.4) as one, hearing(redis, 0.4) as two:
+    async with receiving(redis, 0.4) as one, receiving(redis, 0.4) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
         assert two.counts.redis == 1
@@ -59,7 +59,7 @@ async def test_refresh_invalidated_during_its_load_is_not_stored_even_if_redis_c
     redis: Redis, redis_process: Process
 ) -> None:
     source = Source(b"old", fresh=0.01, stale=60.0)
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source)
 
         async def stale() -> bool:
@@ -116,7 +116,7 @@ async def test_readers_do_not_join_a_load_older_than_the_bound(redis: Redis, red
 
 async def test_failed_source_is_not_called_by_every_reader(redis: Redis) -> None:
     source = Source(fresh=0.01, stale=60.0)
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         await cache.fetch("key", source)
         source.error = OSError("down")
         await until(lambda: time.monotonic() > entry(cache).stale_at)
@@ -135,7 +135,7 @@ async def test_expired_caller_leaves_while_the_load_completes(
 ) -> None:
     source = Source()
     source.gate.clear()
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await cache.fetch("key", source)
@@ -159,7 +159,7 @@ async def test_load_lock_of_a_dead_pod_expires(redis: Redis) -> None:
     source = Source()
     await redis.set("cache:{test}:lock:key", "a pod that is no more", px=200)
     began = time.monotonic()
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         assert await cache.fetch("key", source) == b"value"
     assert time.monotonic() - began < 2.0
 
@@ -167,7 +167,7 @@ async def test_load_lock_of_a_dead_pod_expires(redis: Redis) -> None:
 async def test_pods_waiting_for_a_load_are_notified_and_rarely_poll(redis: Redis) -> None:
     source = Source()
     source.gate.clear()
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         loading = asyncio.create_task(one.fetch("key", source))
         await until(lambda: source.calls == 1)
         waiting = [asyncio.create_task(two.fetch("key", source)) for _ in range(500)]
@@ -183,7 +183,7 @@ async def test_pods_waiting_for_a_load_are_notified_and_rarely_poll(redis: Redis
 
 async def test_entries_expire_before_their_version_counters(redis: Redis) -> None:
     source = Source(fresh=10 * 24 * 3600.0, stale=10 * 24 * 3600.0)
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         await cache.fetch("key", source)
         await cache.invalidate("other")
         stored = await redis.ttl("cache:{test}:entry:key")
@@ -257,7 +257,7 @@ async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_v
 
         return load
 
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         publication = UnreliablePublication(one, seed)
 
         async def invalidate(key: str, version: int) -> None:
@@ -302,7 +302,7 @@ async def test_no_interleaving_of_writes_reads_and_publications_serves_a_stale_v
 
 async def test_names_added_during_a_publication_are_published_too(redis: Redis) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("second", source)
         await two.fetch("second", source)
         publish_invalidation, gate, begun = (
@@ -337,7 +337,7 @@ async def test_names_added_during_a_publication_are_published_too(redis: Redis) 
 
 async def test_unpublished_invalidation_bypasses_redis(redis: Redis, redis_process: Process) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
         publish_invalidation = one._redis_layer.publish_invalidation
@@ -360,7 +360,7 @@ async def test_unpublished_invalidation_bypasses_redis(redis: Redis, redis_proce
 async def test_evicted_counter_does_not_validate_old_entries(redis: Redis) -> None:
     """``volatile-lru`` may evict the counters, which have a lifetime, while an old entry stays."""
     source = Source(b"old")
-    async with hearing(redis) as one:
+    async with receiving(redis) as one:
         await one.fetch("key", source)
         saved = await redis.dump("cache:{test}:entry:key")
         assert saved is not None
@@ -379,7 +379,7 @@ async def test_load_invalidated_with_a_missing_counter_is_not_stored(
     redis: Redis,
 ) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         source.gate.clear()
         loading = asyncio.create_task(one.fetch("key", source))
         await until(lambda: source.calls == 1)
@@ -408,19 +408,19 @@ async def test_counter_evicted_during_a_load_does_not_hide_an_invalidation(redis
 async def test_evicted_identity_of_a_server_that_lost_an_invalidation_clears_the_cache(redis: Redis) -> None:
     """The identity is read on connects only, so ``volatile-lru`` evicts it before the entries."""
     source = Source(b"old")
-    async with hearing(redis) as one:
+    async with receiving(redis) as one:
         await one.fetch("key", source)
     # The server was replaced by one without the invalidation, and evicted the identity.
     source.value = b"new"
     assert await redis.delete("cache:{test}:server") == 1
-    async with hearing(redis) as two:
+    async with receiving(redis) as two:
         assert await two.fetch("key", source) == b"new"
 
 
 async def test_invalidations_are_published_while_redis_is_full(redis: Redis) -> None:
     """Jobs have no lifetime: a full queue leaves nothing to evict, and Redis refuses every write."""
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         for cache in (one, two):
             await cache.fetch("key", source)
         async with filled(redis):
@@ -453,7 +453,7 @@ async def test_pods_whose_registration_was_evicted_serve_a_value_within_the_boun
 
 
 async def test_pods_subscribe_to_a_full_redis(redis: Redis) -> None:
-    async with filled(redis), hearing(redis) as cache:
+    async with filled(redis), receiving(redis) as cache:
         assert cache.receives_invalidations
 
 

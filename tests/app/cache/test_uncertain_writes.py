@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from app.cache import uncertain_writes
 from app.cache.uncertain_writes import UncertainWrites, is_outcome_unknown
-from tests.app.cache.test_cache import Source, hearing
+from tests.app.cache.test_cache import Source, receiving
 from tests.support.backends import until
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ async def test_write_applied_after_its_error_is_seen_by_every_pod(
         if not frozen.is_set():
             raise NetworkTimeout("frozen")
 
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         one.probe_with(probe)
         await one.fetch("key", source)
         await two.fetch("key", source)
@@ -69,7 +69,7 @@ async def test_write_applied_after_its_error_is_seen_by_every_pod(
 
 async def test_definite_failure_invalidates_nothing(redis: Redis) -> None:
     source = Source(b"old")
-    async with hearing(redis) as cache:
+    async with receiving(redis) as cache:
         await cache.fetch("key", source)
         with pytest.raises(DuplicateKeyError):
             async with cache.writing("key"):
@@ -80,7 +80,7 @@ async def test_definite_failure_invalidates_nothing(redis: Redis) -> None:
 
 async def test_cancelled_write_invalidates(redis: Redis) -> None:
     source = Source(b"old")
-    async with hearing(redis) as one, hearing(redis) as two:
+    async with receiving(redis) as one, receiving(redis) as two:
         await one.fetch("key", source)
         await two.fetch("key", source)
 

@@ -70,6 +70,11 @@ def test_comments_and_namespaces_are_left_out() -> None:
     assert list(urls_in(text)) == ["http://f"]
 
 
+def test_connections_of_every_form_are_found_in_one_text() -> None:
+    text = "u:p@tcp(a:3306)/d host=b sslmode=disable jdbc:oracle:thin:@(HOST=c) http://d"
+    assert {url.partition("://")[0] for url in urls_in(text)} >= {"mysql", "postgres", "http"}
+
+
 def test_urls_of_a_document_type_are_left_out() -> None:
     assert list(urls_in('<!DOCTYPE x SYSTEM "http://a/x.dtd"> <y url="http://b"/>')) == ["http://b"]
 

@@ -150,14 +150,14 @@ def test_objects_created_at_run_time_are_never_proven() -> None:
     ("operator", "values", "count"),
     [
         ("In", ["gold"], 1),
-        ("NotIn", ["gold"], 1),
+        ("NotIn", ["gold"], 2),
         ("Exists", [], 1),
-        ("DoesNotExist", [], 1),
+        ("DoesNotExist", [], 2),
         ("In", ["x"], 0),
     ],
 )
 def test_claims_of_a_scope(operator: str, values: list[str], count: int) -> None:
-    own = held(claim("1", volumeAttributesClassName="gold"), claim("1", "d"))
+    own = held(claim("1", volumeAttributesClassName="gold"), claim("1", "d"), claim("1", "e"))
     expressions = [("VolumeAttributesClass", operator, values)]
     assert needed_in_scope("persistentvolumeclaims", own, expressions) == count
     assert needed_in_scope("pods", own, expressions) is None

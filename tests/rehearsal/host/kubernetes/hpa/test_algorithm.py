@@ -100,6 +100,19 @@ def test_workload_is_scaled_to_zero_and_back_by_a_shared_metric() -> None:
     assert reconcile(given, state, observed(0, ExternalReadings([25_000])), 15.0).desired == 3
 
 
+def test_a_workload_at_zero_without_a_valid_metric_is_reported_as_inactive() -> None:
+    given, state = (
+        spec(QUEUE, low=0, behavior={"scaleDown": {"stabilizationWindowSeconds": 0}}),
+        AutoscalerState(),
+    )
+    assert reconcile(given, state, observed(2, ExternalReadings([0])), 0.0).desired == 0
+    decision = reconcile(given, state, observed(0, UnavailableMetric("down")), 15.0)
+    condition = state.condition("ScalingActive")
+    assert condition is not None
+    assert condition.status == "False"
+    assert [event.reason for event in decision.events][-1] == "FailedComputeMetricsReplicas"
+
+
 def test_zero_replicas_by_hand_disable_it() -> None:
     state = AutoscalerState()
     decision = reconcile(spec(QUEUE), state, observed(0, ExternalReadings([25_000])), 0.0)
