@@ -119,7 +119,11 @@ async def test_waiting_pod_is_woken_by_the_end_of_the_load(
 ) -> None:
     source = Source()
     source.gate.clear()
-    monkeypatch.setattr(cache_module.random, "uniform", lambda low, high: 60.0)  # no poll within the test
+
+    def no_poll(low: float, high: float) -> float:
+        return 60.0
+
+    monkeypatch.setattr(cache_module.random, "uniform", no_poll)
     async with receiving(redis) as one, receiving(redis) as two:
         loading = asyncio.create_task(one.fetch("key", source))
         await until(lambda: source.calls == 1)
