@@ -93,6 +93,17 @@ async def test_fresh_entry_is_one_that_a_read_returns_without_a_load(redis: Redi
     assert source.calls == 1
 
 
+async def test_reads_of_a_fresh_entry_are_counted_up_to_three(redis: Redis) -> None:
+    async with receiving(redis) as cache:
+        await cache.fetch("key", Source())
+        counts = []
+        for _ in range(4):
+            found = cache.fresh_entry("key")
+            assert found is not None
+            counts.append(found.reads)
+    assert counts == [1, 2, 3, 3]
+
+
 async def test_fresh_entry_is_none_without_the_invalidation_channel(redis: Redis) -> None:
     cache = bare(redis, blind_seconds=0.05)
     await cache.fetch("key", Source())
