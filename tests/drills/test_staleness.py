@@ -224,7 +224,7 @@ def require_bounded(platform: Project, bound: Callable[[float], float], during: 
     for value in values:
         writes = len(value.versions)
         print(f"\n{value.name}: {writes} writes, {value.reads} reads, {value.oldest:.2f} s old at most")
-        assert value.problems == []
+        assert value.problems == [], value.problems[:5]
         assert writes > 10
         assert value.reads > 100
 
