@@ -191,8 +191,12 @@ class Suspensions:
     ended: list[float] = field(default_factory=list)
 
     def bound(self, began: float) -> float:
-        """Return the bound for a read: none for a moment after Redis has resumed."""
-        after = any(end - SLACK_SECONDS <= began < end + PUBLISH_SECONDS for end in list(self.ended))
+        """Return the bound for a read that has ended: a higher one for a moment after Redis has resumed.
+
+        A read that waited for Redis when it resumed may have received the value from before the invalidation.
+        """
+        now = time.monotonic()
+        after = any(end <= now and began < end + PUBLISH_SECONDS for end in list(self.ended))
         return SUSPENDED_SECONDS + PUBLISH_SECONDS if after else BLIND_SECONDS + SLACK_SECONDS
 
 
