@@ -11,7 +11,7 @@ from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import Secret
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud
-from tests.rehearsal.engine.test_policy_checks import Pack, finding
+from tests.rehearsal.engine.test_policy_checks import Pack, finding, remedy
 
 
 def test_a_changed_input_updates_in_place(stack: Stack, cloud: Cloud) -> None:
@@ -29,6 +29,13 @@ def test_a_replacement_creates_before_it_deletes(stack: Stack, cloud: Cloud) -> 
     assert ops(result) == {"a": Op.REPLACE}
     assert cloud.calls("Create", "Delete") == [("Create", "a"), ("Delete", "a")]
     stack.consistent()
+
+
+def test_trigger_that_is_unknown_in_a_preview_plans_a_replacement(stack: Stack) -> None:
+    stack.up('Thing("a", ResourceOptions(replacement_trigger="1"))\n')
+    program = 'new = Thing("new")\nThing("a", ResourceOptions(replacement_trigger=new.id))\n'
+    assert ops(stack.preview(program)) == {"new": Op.CREATE, "a": Op.REPLACE}
+    assert ops(stack.up(program)) == {"new": Op.CREATE, "a": Op.REPLACE}
 
 
 def test_interrupted_replacement_with_other_inputs_is_deleted_before_the_next_one(
@@ -165,6 +172,13 @@ def test_a_mandatory_violation_prevents_the_step(stack: Stack, cloud: Cloud, lev
     assert ops(stack.preview('Thing("a")\n')) == {"a": Op.CREATE}, "a preview shows the rest of the plan"
     assert stack.update().ok is not mandatory
     assert cloud.names() == (set() if mandatory else {"a"})
+
+
+def test_a_remediation_changes_the_inputs_that_are_sent_and_recorded(stack: Stack, cloud: Cloud) -> None:
+    stack.pack = Pack([], [remedy(name="a", value=2)])
+    stack.up('Thing("a", name="a", value=1)\n')
+    assert [item["inputs"]["value"] for item in cloud.objects.values()] == [2]
+    assert stack.record("a").inputs["value"] == 2
 
 
 def test_import_of_the_id_that_a_resource_has_changes_nothing(stack: Stack, cloud: Cloud) -> None:
