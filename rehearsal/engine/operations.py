@@ -145,7 +145,7 @@ class Operation:
             if not old.custom and old.additional_secret_outputs:  # the CLI marks the outputs of each step
                 outputs = with_additional_secrets(old.outputs, old.additional_secret_outputs)
                 deployment.snapshot.put(replace(old, outputs=outputs))
-            if not old.custom or old.delete or old.pending_replacement or not old.provider:
+            if not old.custom or old.pending_replacement or not old.provider:
                 continue
             step = Step(Op.REFRESH, old.urn, old.type, True, old.parent, old.source_position)
             self.listener.begun(step)
@@ -157,7 +157,8 @@ class Operation:
                 continue
             deployment.recorder.finished(_refreshed(step, old, found))
             if found is None:
-                deleted.add(old.urn)
+                if not old.delete:
+                    deleted.add(old.urn)
                 deployment.snapshot.drop(old)
             else:
                 deployment.snapshot.put(found)

@@ -321,6 +321,26 @@ def test_refresh_of_some_resources(stack: Stack, cloud: Cloud, targets: Targets,
     assert {name for name in "abc" if stack.record(name).inputs["value"] == "drifted"} == included
 
 
+@pytest.mark.parametrize("exists", [True, False])
+def test_refresh_includes_replaced_resources_that_wait_for_their_deletion(
+    stack: Stack, cloud: Cloud, *, exists: bool
+) -> None:
+    program = 'Thing("a")\nb = Thing("b", fixed={n})\nThing("c", ResourceOptions(depends_on=[b]))\n'
+    stack.up(program.format(n=1))
+    (former,) = (id_ for id_, item in cloud.objects.items() if item["urn"] == urn("b"))
+    stack.targets = Targets.of(exclude=[urn("a")], exclude_dependents=True)
+    stack.up(program.format(n=2))
+    if exists:
+        cloud.objects[former]["inputs"]["value"] = "drifted"
+    else:
+        del cloud.objects[former]
+    stack.targets = ALL
+    assert stack.refresh().ok
+    retired = [item.inputs.get("value") for item in stack.snapshot().resources if item.delete]
+    assert retired == (["drifted"] if exists else [])
+    assert stack.record("c").dependencies == (urn("b"),)
+
+
 def test_preview_after_a_refresh_plans_against_the_cloud_and_records_nothing(
     stack: Stack, cloud: Cloud
 ) -> None:
