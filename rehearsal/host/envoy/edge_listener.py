@@ -35,6 +35,7 @@ _CONTENT_LENGTH = re.compile(r"int\(request\.headers\['content-length'\]\) > (\d
 _HEADER_SECONDS = 10.0
 _MAX_HEADERS_KIB = 96  # above the 16 KiB at which the service responds with 431
 _MAX_STREAMS = 100
+_CONNECTION_WINDOW_BYTES = 1024 * 1024
 _MAX_CONNECTIONS = 16_384
 _FILTER_CONFIG = "envoy.config.route.v3.FilterConfig"
 _CONTENT_TOO_LARGE: dict[str, Any] = {"status": 413, "body": {"inline_string": ""}}
@@ -103,7 +104,11 @@ def _manager(filters: Sequence[Resource], routes_file: Path, max_request_seconds
         },
         # Unknown HTTP/1.1 methods reach the rules, which reject them as for HTTP/2.
         http_protocol_options={"allow_custom_methods": True},
-        http2_protocol_options={"max_concurrent_streams": _MAX_STREAMS},
+        http2_protocol_options={
+            "max_concurrent_streams": _MAX_STREAMS,
+            "initial_stream_window_size": gateway_listener.BUFFER_BYTES,
+            "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
+        },
         local_reply_config=_local_replies(),
     )
 
@@ -121,8 +126,7 @@ def _listener(port: int, leaf: Leaf, minimum: str, manager: Resource) -> Resourc
     return {
         "name": NAME,
         "address": socket_address(port),
-        # Bounds the memory per connection to about one stream window instead of complete bodies.
-        "per_connection_buffer_limit_bytes": 1024 * 1024,
+        "per_connection_buffer_limit_bytes": gateway_listener.BUFFER_BYTES,
         "filter_chains": [
             {
                 "filters": [limit, manager],

@@ -26,6 +26,9 @@ from rehearsal.host.envoy.session_affinity import affinity, filters, route_optio
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
+# Maximum size of each buffer of a connection or stream. By default Envoy buffers up to 16 MiB for a
+# stream whose client does not read its response.
+BUFFER_BYTES = 64 * 1024
 DEFAULT_TIMEOUT = 30.0  # seconds; the default of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
 _IS_ERROR: Resource = {
@@ -286,6 +289,7 @@ def cluster(backend: Backend, store: DesiredStore, endpoints: Any) -> Resource:
         "type": "EDS",
         "eds_cluster_config": {"eds_config": watched(endpoints)},
         "connect_timeout": "2s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "lb_policy": _ALGORITHMS.get(algorithm, "ROUND_ROBIN"),
         # A removed endpoint receives no more requests, even if its health check still passes.
         "ignore_health_on_host_removal": True,
@@ -384,7 +388,12 @@ def listener(routes: Any) -> Resource:
         stream_idle_timeout="300s",
         local_reply_config={"mappers": [{"filter": _IS_ERROR, "body_format_override": PROBLEM_FORMAT}]},
     )
-    return {"name": NAME, "internal_listener": {}, "filter_chains": [{"filters": [manager]}]}
+    return {
+        "name": NAME,
+        "internal_listener": {},
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
+        "filter_chains": [{"filters": [manager]}],
+    }
 
 
 def inner_cluster() -> Resource:
@@ -394,6 +403,7 @@ def inner_cluster() -> Resource:
         "name": NAME,
         "type": "STATIC",
         "connect_timeout": "5s",
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "load_assignment": {"cluster_name": NAME, "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}]},
         "circuit_breakers": {
             "thresholds": [

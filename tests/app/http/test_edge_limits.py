@@ -22,6 +22,9 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.settings import SettingCodes
 
 from app.media.visibility import MAX_CACHED_SECONDS
 from infra.edge.rulesets import HIDDEN, below
@@ -142,9 +145,10 @@ class Edge:
             base_url=f"https://localhost:{self.port}", verify=context, http2=http2, timeout=30
         )
 
-    def connect(self) -> ssl.SSLSocket:
+    def connect(self, protocol: str = "http/1.1") -> ssl.SSLSocket:
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
         context = ssl.create_default_context(cafile=str(self.ca))
+        context.set_alpn_protocols([protocol])
         return context.wrap_socket(plain, server_hostname="localhost")
 
 
@@ -507,6 +511,7 @@ def test_spellings_of_the_host_share_one_copy(origin: Origin, refusing: int, tmp
             return client.get("/v1/media/1/a.webp", headers={"host": host}).status_code
 
         assert status(HOST) == 200
+        wait_for("the copy", lambda: cached_bytes(found) > MIB)  # it is written after the response
         before = resident_bytes(found.pid)
         spellings = [
             HOST.upper(),
@@ -548,6 +553,33 @@ def test_copies_of_many_images_are_bounded(
         # The oldest copies are deleted in the background.
         wait_for("copies within the bound", lambda: cached_bytes(found) <= 8 * MIB, 10)
         assert resident_bytes(found.pid) - before < 32 * MIB
-        requests = len(origin.conditions)
-        assert client.get("/v1/media/99/a.webp?expires=199").headers["age"], "the latest one is stored"
-        assert len(origin.conditions) == requests
+        latest = "/v1/media/99/a.webp?expires=199"
+        wait_for("the copy", lambda: "age" in client.get(latest).headers)
+
+
+def without_window(found: Edge, streams: int) -> ssl.SSLSocket:
+    """Send requests over HTTP/2, and never open the window for their responses."""
+    connection = found.connect("h2")
+    state = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+    state.initiate_connection()
+    state.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    for number in range(streams):
+        head = [(":method", "GET"), (":path", f"/v1/none?{number}"), (":scheme", "https")]
+        state.send_headers(2 * number + 1, [*head, (":authority", HOST)], end_stream=True)
+    connection.sendall(state.data_to_send())
+    return connection
+
+
+def test_memory_of_responses_that_are_not_read_is_bounded(
+    origin: Origin, refusing: int, tmp_path: Path
+) -> None:
+    origin.body = b"x" * (8 * MIB)
+    with running(origin.server_port, refusing, tmp_path) as found, found.client(http2=True) as client:
+        assert client.get("/v1/none").status_code == 200
+        before = resident_bytes(found.pid)
+        with without_window(found, 50), without_window(found, 50):
+            wait_for("requests at the origin", lambda: len(origin.conditions) > 60)
+            for _ in range(3):
+                assert len(client.get("/v1/none").content) == len(origin.body)
+            # Of more than 480 MiB that the origin began to send.
+            assert resident_bytes(found.pid) - before < 240 * MIB
