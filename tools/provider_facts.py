@@ -4,8 +4,9 @@
 
 Each argument is a file of facts measured from a Terraform provider: ``{"source": …, "resources": {"<type>":
 {"attributes": {"<path>": {…}}}}}``. The result is one file per provider, with a header line and then one line
-per resource type, so that a type is read without parsing the others. Validators of which only the description
-was measured become rules if their wording is known; the other descriptions are printed.
+per resource type, so that a type is read without parsing the others. Types that a file of facts does not have
+retain the facts of an earlier measurement. Validators of which only the description was measured become rules
+if their wording is known; the other descriptions are printed.
 """
 
 from __future__ import annotations
@@ -309,11 +310,23 @@ def main(arguments: list[str]) -> int:
             }
             lines.append(name + " " + json.dumps(attributes, separators=(",", ":"), sort_keys=True))
         target = FOLDER / f"{package}.jsonl"
+        retained = _types_of(target, without=set(measured["resources"]))
+        lines[1:] = sorted([*lines[1:], *retained])
         target.write_text("\n".join(lines) + "\n")
+        if retained:
+            print(f"{target.name}: {len(retained)} types that were not measured retain their facts")
         print(f"wrote {target.name}: {len(lines) - 1} types; not turned into data:")
         for rule, count in left.most_common():
             print(f"  {count:3} {rule[:120]}")
     return 0
+
+
+def _types_of(path: Path, *, without: set[str]) -> list[str]:
+    """Return the lines of the types in `path` except those `without`, and nothing without a file."""
+    if not path.exists():
+        return []
+    _, *lines = path.read_text().splitlines()
+    return [line for line in lines if line.partition(" ")[0] not in without]
 
 
 if __name__ == "__main__":

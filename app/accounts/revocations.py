@@ -77,8 +77,8 @@ class Revocations:
         batch = dict(self._unpublished)
         oldest = self._clock() - LIFETIME_SECONDS - _OVERLAP_SECONDS
         async with self._redis.pipeline(transaction=False) as pipe:
+            # The key has no lifetime: a full Redis would evict it, and new pods would accept the tokens.
             pipe.zadd(_KEY, batch).zremrangebyscore(_KEY, "-inf", oldest)
-            pipe.expire(_KEY, int(LIFETIME_SECONDS + 2 * _OVERLAP_SECONDS))
             await pipe.execute()
         for session in batch:
             self._unpublished.pop(session, None)

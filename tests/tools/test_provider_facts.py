@@ -164,6 +164,20 @@ def test_file_has_a_header_and_a_line_for_each_type(
     ]
 
 
+def test_types_of_an_earlier_measurement_are_retained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(provider_facts, "FOLDER", tmp_path)
+    measured = tmp_path / "measured.json"
+    for name, kind in (("google_m", "string"), ("google_a", "string"), ("google_m", "bool")):
+        resources = {name: {"attributes": {"a": {"type": kind}}}}
+        measured.write_text(json.dumps({"source": "terraform-provider-google", "resources": resources}))
+        assert main([str(measured)]) == 0
+    _, *lines = (tmp_path / "gcp.jsonl").read_text().splitlines()
+    assert lines == ['google_a {"a":{"type":"string"}}', 'google_m {"a":{"type":"bool"}}']
+    assert "gcp.jsonl: 1 types that were not measured retain their facts" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("package", PACKAGES.values())
 def test_committed_files_have_the_form_that_is_written(package: str) -> None:
     header, *lines = (FOLDER / f"{package}.jsonl").read_text().splitlines()

@@ -84,7 +84,7 @@ def first_deployment(project: FreshProject, plan: CreationPlan) -> Iterator[Obst
         if need.first > need.granted:
             yield Obstacle(
                 pools[0],
-                f"the quota {need.quota} is {need.granted} in the region, and the first nodes need"
+                f"the quota {need.quota} is {need.granted} in the region, and the first deployment needs"
                 f" {need.first} ({need.max_scale} with every pool at its maximum)",
                 "Request more, and record what is granted in quotas:granted of the stack file",
             )

@@ -57,6 +57,21 @@ async def test_sessions_are_dropped_when_their_tokens_have_expired(redis: Redis)
     assert await redis.zrange("sessions:ended", 0, -1) == [b"b"]
 
 
+async def test_a_full_redis_does_not_evict_ended_sessions(redis: Redis) -> None:
+    await Revocations(redis).add("a")
+    try:
+        await redis.config_set("maxmemory-policy", "volatile-lru")
+        await redis.set("cached", b"x", ex=60)
+        await redis.config_set("maxmemory", "1")
+        assert await redis.get("cached") is None, "keys with a lifetime are evicted"
+        started = Revocations(redis)
+        await started.read()
+        assert "a" in started
+    finally:
+        await redis.config_set("maxmemory", "0")
+        await redis.config_set("maxmemory-policy", "noeviction")
+
+
 async def test_clock_of_another_pod_may_be_behind(redis: Redis) -> None:
     behind, clock = Clock(), Clock()
     behind.now -= 29

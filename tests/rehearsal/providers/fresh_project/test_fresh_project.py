@@ -384,8 +384,8 @@ def test_quotas_of_a_new_project_are_too_small_for_production() -> None:
     planned, created = rehearsed("prod")
     project = replace(fresh("prod"), quotas=FreshProject().quotas)
     found = " ".join(str(one) for one in obstacles(project, planned, created))
-    assert "the quota SSD_TOTAL_GB is 250 in the region, and the first nodes need 600" in found
-    assert "the quota N2D_CPUS is 24 in the region, and the first nodes need 36" in found
+    assert "the quota SSD_TOTAL_GB is 250 in the region, and the first deployment needs 600" in found
+    assert "the quota N2D_CPUS is 24 in the region, and the first deployment needs 36" in found
 
 
 def test_names_that_an_earlier_deployment_left_are_taken() -> None:

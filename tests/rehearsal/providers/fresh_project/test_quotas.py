@@ -107,4 +107,4 @@ def test_first_nodes_must_not_exceed_the_quota(granted: int, found: int) -> None
     assert needs(project, plan)[0] == Need("N2D_CPUS", granted, 16, 24)
     obstacles = list(first_deployment(project, plan))
     assert len(obstacles) == found
-    assert all("need 16 (24 with every pool at its maximum)" in item.what for item in obstacles)
+    assert all("needs 16 (24 with every pool at its maximum)" in item.what for item in obstacles)
