@@ -475,12 +475,10 @@ def test_withdrawn_image_is_served_until_its_copy_expires(
 ) -> None:
     with running(origin.server_port, refusing, tmp_path) as found, found.client(http2=True) as client:
         assert client.get("/v1/media/1/a.webp").content == b"an image"
-        cached = client.get("/v1/media/1/a.webp")
-        assert (cached.content, "age" in cached.headers) == (b"an image", True)
-        assert origin.conditions == [None]
+        # The copy is written after the first response.
+        wait_for("the copy", lambda: "age" in client.get("/v1/media/1/a.webp").headers)
         # An expired copy is revalidated, and stored for another second.
-        wait_for("revalidated", lambda: bool(client.get("/v1/media/1/a.webp")) and len(origin.conditions) > 1)
-        assert origin.conditions == [None, '"1"']
+        wait_for("revalidated", lambda: bool(client.get("/v1/media/1/a.webp")) and '"1"' in origin.conditions)
         origin.withdrawn = True
         began = time.monotonic()
         wait_for("withdrawn", lambda: client.get("/v1/media/1/a.webp").status_code == 404, 10)
@@ -507,11 +505,15 @@ def test_spellings_of_the_host_share_one_copy(origin: Origin, refusing: int, tmp
     origin.body, origin.max_age = b"x" * MIB, 3600
     with running(origin.server_port, refusing, tmp_path) as found, found.client(http2=False) as client:
 
+        def get(host: str) -> httpx.Response:
+            return client.get("/v1/media/1/a.webp", headers={"host": host})
+
         def status(host: str) -> int:
-            return client.get("/v1/media/1/a.webp", headers={"host": host}).status_code
+            return get(host).status_code
 
         assert status(HOST) == 200
-        wait_for("the copy", lambda: cached_bytes(found) > MIB)  # it is written after the response
+        wait_for("the copy", lambda: "age" in get(HOST).headers)  # it is written after the response
+        requests = len(origin.conditions)
         before = resident_bytes(found.pid)
         spellings = [
             HOST.upper(),
@@ -522,7 +524,7 @@ def test_spellings_of_the_host_share_one_copy(origin: Origin, refusing: int, tmp
         ]
         spellings += [f"{HOST}:{port}" for port in range(1, 100)]
         assert {status(host) for host in spellings} == {200}
-        assert origin.conditions == [None], "one request"
+        assert len(origin.conditions) == requests, "all are served from the copy"
         refused = [
             f"{HOST}.",
             f"{HOST}:1:1",
@@ -534,7 +536,7 @@ def test_spellings_of_the_host_share_one_copy(origin: Origin, refusing: int, tmp
         refused += [f"h{number}.{HOST}" for number in range(20)]
         assert {host: status(host) for host in refused} == dict.fromkeys(refused, 421)
         assert status("localhost") == 200
-        assert origin.conditions == [None, None], "one more for each name that the edge serves"
+        assert len(origin.conditions) == requests + 1, "one more for each name that the edge serves"
         assert cached_bytes(found) < 3 * MIB
         assert resident_bytes(found.pid) - before < 32 * MIB
 
