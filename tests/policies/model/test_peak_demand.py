@@ -158,6 +158,14 @@ def test_vertical_autoscaler_without_a_maximum_is_unbounded() -> None:
     assert found.open_end("requests.memory") == found.open_end("pods") == ""
 
 
+def test_vertical_autoscaler_leaves_absent_and_uncontrolled_limits() -> None:
+    limited = deployment({"containers": [container("1", "2")]})
+    assert "has no maxAllowed" in peak(limited, vertical({"memory": "1"})).open_end("limits.cpu")
+    assert not peak(deployment(), vertical({"memory": "1"})).open_end("limits.cpu")
+    requests_only = vertical({"memory": "1"}, controlledValues="RequestsOnly")
+    assert not peak(limited, requests_only).open_end("limits.cpu")
+
+
 def test_workloads_of_other_scalers_are_unbounded() -> None:
     canary = declared("flagger.app/v1beta1:Canary", {"targetRef": {"kind": "Deployment", "name": "api"}})
     found = peak(deployment(), canary)
