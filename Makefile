@@ -35,7 +35,7 @@ test: $(STAMP) ## Run the quick tests
 	@echo "Not among them: make test-slow, make engine (with the real Pulumi CLI on PATH), make providers (with real provider plugins), make cluster, make drills, make soak"
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "not slow and $(SUITE)"
 
-test-slow: $(STAMP) ## Run the tests that start many commands or plan whole stacks
+test-slow: $(STAMP) ## Run the tests that start many commands, plan whole stacks or wait for time-outs
 	@$(BIN)/pytest --numprocesses auto --dist loadfile -m "slow and $(SUITE)"
 
 drills: $(STAMP) ## Run the slow fault drills

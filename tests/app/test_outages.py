@@ -24,7 +24,7 @@ def lonely(platform: Platform, **settings: str) -> Process:
     return process
 
 
-@pytest.fixture(params=["refused", "black-holed"])
+@pytest.fixture(params=["refused", pytest.param("black-holed", marks=pytest.mark.slow)])
 def unavailable(request: pytest.FixtureRequest) -> Iterator[int]:
     """A port whose connections are refused at once, or dropped without a response."""
     if request.param == "refused":

@@ -457,6 +457,7 @@ async def test_pods_subscribe_to_a_full_redis(redis: Redis) -> None:
         assert cache.receives_invalidations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broadcast", [True, False])
 async def test_evictions_serve_no_value_beyond_the_bound(redis: Redis, broadcast: bool) -> None:
     """Two pods write and read while Redis evicts counters, entries, locks and registrations at random."""

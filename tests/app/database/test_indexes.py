@@ -80,6 +80,7 @@ class SlowBuild:
         writer.close()
 
 
+@pytest.mark.slow
 def test_pod_starts_after_a_build_longer_than_the_timeout_of_an_operation(platform: Platform) -> None:
     slow = SlowBuild(platform.gate.port, OPERATION_SECONDS + 2.0)
     url = f"mongodb://127.0.0.1:{slow.port}/"

@@ -572,6 +572,7 @@ def without_window(found: Edge, streams: int) -> ssl.SSLSocket:
     return connection
 
 
+@pytest.mark.slow
 def test_memory_of_responses_that_are_not_read_is_bounded(
     origin: Origin, refusing: int, tmp_path: Path
 ) -> None:
