@@ -34,8 +34,8 @@ from app.telemetry import business_metrics, metrics
 log = structlog.get_logger()
 
 _SLOTS: Final = 4
-# An image takes up to a minute, and one is decoded at a time: the second slot downloads the next one.
-_LOW_SLOTS: Final = 2
+# Images and texts of the free plan may take up to a minute: one slot is for jobs of a higher priority.
+_LOW_SLOTS: Final = 3
 _WATCH_SECONDS: Final = 5.0
 _AUDIENCE_SECONDS: Final = 30.0
 _HOUR_SECONDS: Final = 3600.0

@@ -27,8 +27,8 @@ from tests.support.projects import Project, wait_for
 pytestmark = pytest.mark.drill
 
 SECONDS = 20.0
-# A busy machine delivers a message or a response this late.
-SLACK_SECONDS = 0.5
+# A read waits for Redis until its time-out, and a busy machine delivers a message or a response late.
+SLACK_SECONDS = 1.0
 # A pod that receives no messages trusts its caches for this long.
 BLIND_SECONDS = 2.0
 # If Redis has evicted its registration, a pod receives no message about the values that it holds.
