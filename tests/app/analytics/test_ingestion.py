@@ -69,6 +69,7 @@ async def test_write_does_not_inherit_the_first_callers_deadline(database: Datab
     assert sum(response.accepted for response in responses) == 50
 
 
+@pytest.mark.slow
 async def test_database_outage_is_raised_to_every_caller(redis: Redis) -> None:
     settings = MongoSettings(f"mongodb://127.0.0.1:{free_port()}/", "x", MongoAuth.CERTIFICATE, None)
     async with open_mongodb(settings, app_name="test") as nowhere:

@@ -276,6 +276,7 @@ async def test_reads_continue_during_and_after_a_redis_outage(redis: Redis, redi
 
 # redis-py leaves the socket of a subscription that the server cut to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_stale_value_outlives_its_bound(redis: Redis, seed: int) -> None:
     """Readers never get a value that was invalidated longer ago than the bound, despite lost connections."""

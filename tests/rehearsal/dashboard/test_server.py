@@ -161,6 +161,7 @@ store.close()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the resident memory from /proc")
 def test_recording_five_thousand_series_takes_less_than_a_hundred_megabytes(tmp_path: Path) -> None:
     found = subprocess.run(
@@ -295,7 +296,9 @@ def test_axe_finds_nothing_on_any_tab(
         assert messages == []
 
 
-@pytest.mark.parametrize("period", RANGES)
+@pytest.mark.parametrize(
+    "period", ["1h", *(pytest.param(period, marks=pytest.mark.slow) for period in RANGES if period != "1h")]
+)
 def test_every_tab_shows_every_time_range(dashboard: tuple[str, Recorder], browser: Any, period: str) -> None:
     with opened(browser, dashboard[0]) as (page, messages):
         page.select_option("#range", period)

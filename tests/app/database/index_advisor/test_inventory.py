@@ -134,6 +134,7 @@ async def test_index_that_only_a_secondary_reads_is_retained() -> None:
     assert "aggregate" in secondary.commands
 
 
+@pytest.mark.slow
 async def test_no_index_appears_unused_while_a_member_is_unavailable() -> None:
     primary, secondary = Member({"_id_": 9, "reports": 0}, LONG_AGO), Member({}, LONG_AGO)
     async with replica_set(primary, secondary) as url:

@@ -114,6 +114,7 @@ def test_git_applies_the_diff(tmp_path: Path, ends: str) -> None:
     assert path.read_bytes() == after.encode()
 
 
+@pytest.mark.slow
 def test_every_single_value_of_the_stack_files_can_be_changed() -> None:
     chance = random.Random(1)
     for file in sorted((ROOT / "stacks").glob("Pulumi.*.yaml")):
