@@ -16,6 +16,7 @@ from typing import Any, Final
 import grpc
 import yaml
 
+from rehearsal.policy.yaml_documents import TooLargeError, documents
 from rehearsal.providers.base import Function
 from rehearsal.providers.errors import ProviderError
 from rehearsal.providers.kubernetes.kinds import CLUSTER_SCOPED
@@ -25,7 +26,7 @@ _SECONDS: Final = 60.0  # timeout of `kustomize build` and `helm template`
 
 
 def decode_yaml(args: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Return the objects in ``text``, with lists expanded and ``defaultNamespace`` as default."""
+    """Return the objects in ``text``, with ``defaultNamespace`` as default."""
     return {"result": list(_objects(str(args.get("text") or ""), args.get("defaultNamespace")))}
 
 
@@ -56,8 +57,13 @@ def helm_template(args: dict[str, Any], place: Place) -> dict[str, Any]:
         raise _refused("rendering a Helm chart needs `helm` on PATH, which is not installed")
     release = str(options.get("release_name") or options.get("releaseName") or "release")
     command = ["helm", "template", release, chart, "--values", "-"]
-    if namespace := options.get("namespace"):
-        command += ["--namespace", str(namespace)]
+    command += ["--namespace", str(options.get("namespace") or "default")]
+    if not options.get("skip_crd_rendering"):
+        command.append("--include-crds")
+    for version in options.get("api_versions") or ():
+        command += ["--api-versions", str(version)]
+    if options.get("kube_version"):
+        command += ["--kube-version", str(options["kube_version"])]
     if options.get("include_test_hook_resources") is not True:
         command.append("--skip-tests")
     text = _rendered(command, json.dumps(options.get("values") or {}))
@@ -72,29 +78,40 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
 
 
 def _objects(text: str, namespace: Any) -> Iterator[dict[str, Any]]:
+    """Yield the objects in `text`. The SDK expands lists, and documents without a kind are left out.
+
+    Plain scalars are those of the real provider, YAML 1.1 without dates and numbers to base 60.
+    """
     try:
-        documents = list(yaml.safe_load_all(text))
+        for document in documents(text):
+            value = document.value
+            if document.bad_number_line:
+                raise _refused(f"not valid JSON in line {document.bad_number_line}: infinity or not a number")
+            if value is None:
+                continue
+            if not isinstance(value, dict):
+                raise _refused("a document is not a Kubernetes object: it must be a mapping")
+            if not _text(value.get("kind")) or not _text(value.get("apiVersion")):
+                continue
+            if namespace and value["kind"] not in CLUSTER_SCOPED:
+                metadata = value.get("metadata")
+                if not isinstance(metadata, dict):
+                    metadata = value["metadata"] = {}
+                if not metadata.get("namespace"):
+                    metadata["namespace"] = namespace
+            yield value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         raise _refused(f"not valid YAML{where}: {getattr(error, 'problem', error)}") from None
-    for document in documents:
-        if document is not None:
-            yield from _flattened(document, namespace)
+    except TooLargeError:
+        raise _refused("a document is nested too deeply, or has too many values") from None
+    except ValueError as error:
+        raise _refused(f"not valid YAML: {error}") from None
 
 
-def _flattened(value: Any, namespace: Any) -> Iterator[dict[str, Any]]:
-    if not isinstance(value, dict) or not value.get("kind") or not value.get("apiVersion"):
-        raise _refused("a document is not a Kubernetes object: it needs apiVersion and kind")
-    if str(value["kind"]).endswith("List") and isinstance(value.get("items"), list):
-        for item in value["items"]:
-            yield from _flattened(item, namespace)
-        return
-    if namespace and value["kind"] not in CLUSTER_SCOPED:
-        metadata = value.setdefault("metadata", {})
-        if not metadata.get("namespace"):
-            metadata["namespace"] = namespace
-    yield json.loads(json.dumps(value, default=str))  # dates become texts, as in JSON
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _rendered(command: list[str], text: str = "") -> str:
