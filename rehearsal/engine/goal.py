@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pulumi.runtime.proto import resource_pb2, source_pb2
@@ -18,7 +18,6 @@ from rehearsal.pulumi.properties import (
     Properties,
     Secret,
     Value,
-    contains_unknown,
     decode,
     decode_value,
     parse_path,
@@ -87,16 +86,15 @@ class Goal:
         }
         inputs = with_hashes(decode(request.object), main)
         if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`, `SetProviderURL`)
-            version = request.version or installed_version(package_of(request.type))
+            version = request.version
+            if not version and not request.pluginDownloadURL:
+                version = installed_version(package_of(request.type))
             inputs |= {"version": version} if version else {}
             if request.pluginDownloadURL:
                 inputs["__internal"] = {"pluginDownloadURL": request.pluginDownloadURL}
         trigger = (
             decode_value(request.replacement_trigger) if request.HasField("replacement_trigger") else None
         )
-        # The CLI's engine records no value for a secret trigger, so that a change of it replaces nothing.
-        if isinstance(trigger, Secret) and not contains_unknown(trigger):
-            trigger = Secret(None)
         return cls(
             urn=make_urn(stack, project, request.type, request.name, request.parent),
             type=request.type,
@@ -203,7 +201,7 @@ class Goal:
             retain_on_delete=bool(self.retain_on_delete),
             deleted_with=self.deleted_with,
             replace_with=self.replace_with,
-            replacement_trigger=self.replacement_trigger,
+            replacement_trigger=_without_secret_values(self.replacement_trigger),
             hide_diffs=self.hide_diffs,
             hooks=self.hooks,
             additional_secret_outputs=self.additional_secret_outputs,
@@ -217,6 +215,24 @@ class Goal:
     @property
     def provider_urn(self) -> str:
         return split_reference(self.provider)[0] if self.provider else ""
+
+
+def _without_secret_values(trigger: Value) -> Any:
+    """Return a replacement trigger as it is recorded: every secret without its value.
+
+    The CLI's engine reads secrets of a recorded trigger before they are decrypted, so they have no value. A
+    trigger that is a secret as a whole therefore replaces nothing, and one that contains a secret replaces
+    the resource in every update.
+    """
+    match trigger:
+        case Secret():
+            return Secret(None)
+        case dict():
+            return {key: _without_secret_values(item) for key, item in trigger.items()}
+        case list():
+            return [_without_secret_values(item) for item in trigger]
+        case _:
+            return trigger
 
 
 def _quoted(path: tuple[str | int, ...]) -> str:

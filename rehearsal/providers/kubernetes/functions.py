@@ -96,8 +96,8 @@ def _objects(text: str, namespace: Any) -> Iterator[dict[str, Any]]:
             if namespace and value["kind"] not in CLUSTER_SCOPED:
                 metadata = value.get("metadata")
                 if not isinstance(metadata, dict):
-                    metadata = value["metadata"] = {}
-                if not metadata.get("namespace"):
+                    value["metadata"] = {"namespace": namespace}
+                elif not metadata.get("namespace"):
                     metadata["namespace"] = namespace
             yield value
     except yaml.YAMLError as error:

@@ -394,6 +394,16 @@ def test_secret_replacement_trigger_is_recorded_without_its_value(case: Open) ->
     assert not ops(program.at(1).up())
 
 
+def test_replacement_trigger_with_a_secret_inside_replaces_in_every_update(case: Open) -> None:
+    """As the CLI does, which reads the recorded secret without its value."""
+    program = case("replacement-trigger")
+    text = (program.root / "__main__.py").read_text()
+    (program.root / "__main__.py").write_text(text.replace("str(STEP)", "[Output.secret('word'), 1]"))
+    program.at(0).up()
+    assert program.record("rt").replacement_trigger == [Secret(None), 1]
+    assert ops(program.at(1).up()) == {"rt": Op.REPLACE}
+
+
 def test_changed_replacement_trigger_replaces(case: Open) -> None:
     program = case("replacement-trigger")
     program.at(0).up()

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pulumi.runtime.proto import source_pb2
+from pulumi.runtime.proto import resource_pb2, source_pb2
 
 from rehearsal.engine.goal import Goal, seconds, source_text
+from rehearsal.engine.providers.versions import installed_version
 
 PARENT = Goal(
     urn="urn:pulumi:dev::p::my:index:Group::g",
@@ -93,3 +94,23 @@ def test_child_inherits_the_alias_by_which_its_parent_was_found() -> None:
     assert CHILD.inheriting(parent, former).aliases == (
         "urn:pulumi:dev::p::my:index:Former$toy:index:Thing::a",
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "url", "recorded"),
+    [
+        ("", "", installed_version("random")),
+        ("1.2.3", "", "1.2.3"),
+        ("", "https://plugins.test", None),
+        ("1.2.3", "https://plugins.test", "1.2.3"),
+    ],
+)
+def test_explicit_provider_has_the_default_version_unless_it_names_its_plugin(
+    version: str, url: str, recorded: str | None
+) -> None:
+    request = resource_pb2.RegisterResourceRequest(
+        type="pulumi:providers:random", name="p", custom=True, version=version, pluginDownloadURL=url
+    )
+    goal = Goal.from_request(request, "dev", "p", Path("/p"), Path("/p"), {})
+    assert goal.inputs.get("version") == recorded
+    assert goal.inputs.get("__internal") == ({"pluginDownloadURL": url} if url else None)
