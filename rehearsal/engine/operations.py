@@ -208,6 +208,9 @@ class Operation:
             ]
             error.details = (*error.details, *failures)
             raise
+        finally:
+            if monitor.fatal is None and not deployment.preview:
+                deployment.snapshot.follow_renamed(deployment.adopted)
         if monitor.fatal is not None:
             raise monitor.fatal
         if deployment.failed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Container
 from dataclasses import replace
 
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_records import Entry, Kind, Records
 from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
+from rehearsal.pulumi.urn import make_urn, name_of
 
 
 class SnapshotManager:
@@ -110,6 +112,28 @@ class SnapshotManager:
         renamed = replace(old.with_renamed(old.urn, urn), parent=parent)
         self._do(Entry(Kind.RENAME, renamed, old=old.urn))
         return renamed
+
+    def follow_renamed(self, parents: Container[str]) -> None:
+        """Rename the children of `parents`, which were renamed themselves, and their children in turn.
+
+        A URN has the types of all parents. Registered children have the new URN already; the others are
+        records that the operation does not include (``NormalizeURNReferences`` in
+        ``pkg/resource/deploy/snapshot.go``).
+        """
+        renamed: dict[str, str] = {}
+        for item in self.snapshot().resources:
+            parent = renamed.get(item.parent, item.parent)
+            if item.urn in renamed or not (item.parent in renamed or parent in parents):
+                continue
+            stack, project = item.urn.removeprefix("urn:pulumi:").split("::")[:2]
+            urn = make_urn(stack, project, item.type, name_of(item.urn), parent)
+            if item.delete and self.live(item.urn) is not None:
+                continue  # a replaced resource has the URN of its replacement
+            if urn != item.urn and self.live(urn) is None:
+                record = self.by_id(item.urn, item.id)
+                assert record is not None
+                self.rename(record, urn, parent)
+                renamed[item.urn] = urn
 
     def snapshot(self) -> Snapshot:
         with self._lock:

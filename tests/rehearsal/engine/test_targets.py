@@ -96,6 +96,21 @@ def test_undeclared_resources_stay_unless_they_are_targets(stack: Stack) -> None
     stack.consistent()
 
 
+def test_excluded_children_of_a_component_follow_its_new_type(stack: Stack, cloud: Cloud) -> None:
+    stack.up(
+        'g = Group("one")\ninner = Group("inner", ResourceOptions(parent=g))\n'
+        'Thing("a", ResourceOptions(parent=inner))\nThing("b", ResourceOptions(parent=inner))\n'
+    )
+    stack.targets = Targets.of(exclude=["**::a"])
+    was = 'ResourceOptions(aliases=[Alias(name="one", type_="my:index:Group")])'
+    stack.up(f'Group("two", {was}, kind="my:index:Team")\n')
+    assert cloud.names() == {"a"}
+    assert stack.record("inner").urn == urn("inner", "my:index:Team$my:index:Group")
+    assert stack.record("a").urn == urn("a", "my:index:Team$my:index:Group$toy:index:Thing")
+    assert stack.record("a").parent == stack.record("inner").urn
+    assert not stack.snapshot().pending
+
+
 def test_dependents_of_a_deleted_target_are_deleted_on_request_only(stack: Stack, cloud: Cloud) -> None:
     stack.up('a = Thing("a")\nThing("b", value=a.computed)\nThing("c")\n')
     stack.targets = Targets.of(target=[urn("a")])

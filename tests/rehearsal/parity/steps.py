@@ -20,6 +20,7 @@ _STEPS_OF_A_REPLACEMENT = {
     "read-discard": "delete",
     "discard": "delete",
 }
+_REPLACEMENTS = ("create-replacement", "read-replacement", "import-replacement")
 
 
 def of_pulumi(event_log: Path) -> Steps:
@@ -35,11 +36,13 @@ def of_pulumi(event_log: Path) -> Steps:
         if event and event["metadata"]["op"] != "same":
             metadata = event["metadata"]
             found[metadata["urn"]].add(_STEPS_OF_A_REPLACEMENT.get(metadata["op"], metadata["op"]))
-        if event and event["metadata"]["op"] in ("create-replacement", "read-replacement"):
+        if event and event["metadata"]["op"] in _REPLACEMENTS:
             replaced.add(event["metadata"]["urn"])
-    # The CLI reports the deletion of a resource that is replaced and renamed at once under its former URN.
-    for urn in [urn for urn, ops in found.items() if ops == {"replace"} and urn not in replaced]:
-        del found[urn]
+    # The CLI reports, but does not count, the deletion of a resource that an earlier operation replaced,
+    # and, under its former URN, of one that is replaced and renamed at once.
+    for urn, ops in found.items():
+        if urn not in replaced:
+            ops.discard("replace")
     for ops in found.values():
         if "remove-pending-replace" in ops:  # deleted for another resource, and then not declared any more
             ops.clear()

@@ -77,6 +77,12 @@ Map("m", data={{"k": "{text}"}})
 Password("p", keepers={{"k": "{text}"}})
 """
 
+NESTED = """
+box = Box("box")
+inner = Box("inner", ResourceOptions(parent=box))
+Pet("child", ResourceOptions(parent=inner))
+"""
+
 
 CASES = {
     "target": Case(("--target", f"{PET}::a")),
@@ -127,6 +133,14 @@ CASES = {
         ("--exclude", f"{PET}::a", "--exclude-dependents"),
         before=RETIRED.format(text="1"),
         after=RETIRED.format(text="2"),
+    ),
+    "exclude-child-of-renamed": Case(
+        ("--exclude", "**::child"),
+        before=NESTED,
+        after="""
+was = Alias(name="box", type_="toys:index:Box")
+Box("crate", ResourceOptions(aliases=[was]), kind="Crate")
+""",
     ),
     "destroy": Case(("--target", f"{BUCKET}::b"), "destroy"),
     "destroy-with-dependents": Case(("--target", f"{PET}::a"), "destroy"),

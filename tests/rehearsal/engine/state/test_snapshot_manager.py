@@ -144,3 +144,26 @@ def test_rename_updates_references_and_dependents(journal: Journal) -> None:
     assert records.live(urn("b")).dependencies == (urn("new"),)
     assert [item.urn for item in records.dependents(urn("new"))] == [urn("b")]
     assert journal.writes[0][0].old == urn("a")
+
+
+def test_records_follow_a_renamed_parent_unless_the_new_urn_exists(journal: Journal) -> None:
+    parent = ResourceState("urn:pulumi:test::toys::my:index:Team::two", "my:index:Team", False)
+
+    def child(name: str, kind: str = "my:index:Group", **more: Any) -> ResourceState:
+        full = f"urn:pulumi:test::toys::{kind}${TYPE}::{name}"
+        return ResourceState(full, TYPE, True, "1", parent=parent.urn, **more)
+
+    retired = child("b", delete=True)
+    records = manager(journal, parent, child("a"), retired, child("c"), child("c", "my:index:Team"))
+    records.follow_renamed(())
+    assert not journal.writes
+    records.follow_renamed({parent.urn})
+    found = [(item.urn.split("::")[2:], item.delete) for item in records.all() if item.parent]
+    team, group = f"my:index:Team${TYPE}", f"my:index:Group${TYPE}"
+    assert sorted(found) == [
+        ([group, "c"], False),
+        ([team, "a"], False),
+        ([team, "b"], True),
+        ([team, "c"], False),
+    ]
+    assert journal.kinds == [[Kind.RENAME], [Kind.RENAME]]
