@@ -28,6 +28,9 @@ _LOADER_CLASSES: Final = {
     ImageFormat.AVIF: "VipsForeignLoadHeif",
 }
 _MAX_HEIGHT: Final = 8192
+_PNG_SIGNATURE: Final = 8  # bytes
+_PNG_CHUNK: Final = 12  # bytes of a chunk without its data: length, type, checksum
+_PNG_TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 # Profiles of cameras and screens have a few kilobytes, those of printers megabytes. Every variant contains
 # the profile, and a PNG can compress one of many megabytes into a few kilobytes.
 MAX_PROFILE_BYTES: Final = 64 * 1024
@@ -75,17 +78,40 @@ def render_variants(data: bytes, kind: ImageFormat) -> list[Variant]:
 
     pyvips.cache_set_max(0)  # every image is processed once, so an operation cache would only grow
     try:
+        if kind is ImageFormat.PNG:
+            data = without_texts(data)
         image = pyvips.Image.new_from_buffer(data, "")
         if image.get("vips-loader") != _LOADERS[kind]:
             raise ImageRejected("The image is not of the detected format.")
         reason = limit_exceeded(image.width, image.height, _bytes_per_pixel(image, kind))
         if reason is not None:
             raise ImageRejected(reason)
-        return [_variant(pyvips, data, width, form) for width, form in _SIZES if _needed(image, width)]
+        sizes = [(width, form) for width, form in _SIZES if _needed(image, width)]
+        scaled = _scaled(pyvips, data, sorted({width for width, _ in sizes}, reverse=True))
+        return [_variant(scaled[width], width, form) for width, form in sizes]
     except pyvips.Error as error:
-        if "alloc" in str(error).lower() or "memory" in str(error).lower():
+        # The name of the operation, which precedes every reason.
+        reason = str(error).lower().removeprefix("unable to copy to memory")
+        if "alloc" in reason or "memory" in reason:
             raise ImageRejected("Decoding the image needs too much memory.") from error
         raise ImageRejected("The image is damaged or truncated.") from error
+
+
+def without_texts(data: bytes) -> bytes:
+    """Return a PNG file without its text chunks, up to the first damaged chunk.
+
+    The loader decompresses all of them, each to up to 60 MB: a file of 3 MB takes a minute.
+    """
+    pieces = [data[:_PNG_SIGNATURE]]
+    at = start = _PNG_SIGNATURE
+    while at + 8 <= len(data):
+        end = at + _PNG_CHUNK + int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] in _PNG_TEXTS:
+            pieces.append(data[start:at])
+            start = end
+        at = end
+    pieces.append(data[start:])
+    return b"".join(pieces) if len(pieces) > 2 else data
 
 
 def _bytes_per_pixel(image: Any, kind: ImageFormat) -> int:
@@ -102,18 +128,29 @@ def _needed(image: Any, width: int) -> bool:
     return width == narrowest or max(image.width, image.height) > width / 2
 
 
-def _variant(pyvips: Any, data: bytes, width: int, form: str) -> Variant:
+def _scaled(pyvips: Any, data: bytes, widths: list[int]) -> dict[int, Any]:
+    """Return the image reduced to each of ``widths``, which are in descending order.
+
+    The file is decoded once, for the first width; each of the others is a reduction of the one before.
+    """
     # thumbnail instead of resize: it lets the decoder shrink on load and applies the orientation. (Its own
     # fail_on does not reach the decoder of libvips 8.18; the loader option does.)
-    small = pyvips.Image.thumbnail_buffer(
-        data, width, height=_MAX_HEIGHT, size="down", option_string="[fail_on=truncated]"
-    )
-    keep = "icc" if _profile_bytes(small) <= MAX_PROFILE_BYTES else "none"
+    image = pyvips.Image.thumbnail_buffer(
+        data, widths[0], height=_MAX_HEIGHT, size="down", option_string="[fail_on=truncated]"
+    ).copy_memory()
+    scaled = {widths[0]: image}
+    for width in widths[1:]:
+        image = scaled[width] = image.thumbnail_image(width, height=_MAX_HEIGHT, size="down").copy_memory()
+    return scaled
+
+
+def _variant(image: Any, width: int, form: str) -> Variant:
+    keep = "icc" if _profile_bytes(image) <= MAX_PROFILE_BYTES else "none"
     if form == "avif":
-        encoded = small.heifsave_buffer(compression="av1", Q=55, effort=2, keep=keep)
+        encoded = image.heifsave_buffer(compression="av1", Q=55, effort=2, keep=keep)
     else:
-        encoded = small.webpsave_buffer(Q=80, effort=2, keep=keep)
-    return Variant(f"{width}.{form}", small.width, small.height, encoded)
+        encoded = image.webpsave_buffer(Q=80, effort=2, keep=keep)
+    return Variant(f"{width}.{form}", image.width, image.height, encoded)
 
 
 def _profile_bytes(image: Any) -> int:

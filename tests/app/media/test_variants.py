@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import struct
+import time
 import zlib
 
 import pytest
 import pyvips
 
+from app.media import variants
 from app.media.sniffing import ImageFormat
-from app.media.variants import MAX_PROFILE_BYTES, VARIANT_NAMES, ImageRejected, render_variants
+from app.media.variants import (
+    MAX_PROFILE_BYTES,
+    VARIANT_NAMES,
+    ImageRejected,
+    render_variants,
+    without_texts,
+)
 from tests.app.media.test_endpoints import bomb, png_chunk, sample_image
 
 
@@ -67,6 +75,45 @@ def test_large_color_profile_is_removed(size: int) -> None:
     assert len(data) < 40_000
     for variant in render_variants(data, ImageFormat.PNG):
         assert len(variant.data) < 4_000
+
+
+def test_compressed_texts_are_not_decompressed() -> None:
+    """A file of 300 KB whose texts have 300 MB costs no more than the image."""
+    image, texts = sample_image(60, 40), zlib.compress(bytes(50_000_000), 9)
+    chunks = png_chunk(b"zTXt", b"k\0\0" + texts) * 3 + png_chunk(b"iTXt", b"k\0\1\0\0\0" + texts) * 3
+    at = 8 + 25  # behind IHDR
+    began = time.process_time()
+    assert names(image[:at] + chunks + image[at:-12] + chunks + image[-12:]) == names(image)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("size", [0, 8, 33, 40, 200])
+def test_only_texts_are_removed(size: int) -> None:
+    image = sample_image(60, 40)
+    text = png_chunk(b"tEXt", b"k\0text")
+    assert without_texts(image) == image
+    assert without_texts(image[:33] + text + image[33:] + text) == image
+    assert without_texts(image[:size]) == image[:size]
+    assert without_texts(image[:33] + text + image[33:][:size]) == image[:33] + image[33:][:size]
+    # A chunk that is longer than the file is left to the loader.
+    assert without_texts(image[:33] + b"\xff\xff\xff\xff" + text[4:] + image[33:]) == image[:33]
+
+
+@pytest.mark.slow
+def test_an_image_is_decoded_once() -> None:
+    """Five variants of an interlaced image, which is decoded as a whole, cost less than three times as much
+    as its narrowest variant.
+    """
+    wide = sample_image(5_000, 4_000, ".png[interlace,compression=1]")
+
+    def seconds(sizes: tuple[tuple[int, str], ...]) -> float:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(variants, "_SIZES", sizes)
+            began = time.process_time()
+            assert len(render_variants(wide, ImageFormat.PNG)) == len(sizes)
+            return time.process_time() - began
+
+    assert seconds(variants._SIZES) < 3 * seconds(((320, "webp"),))
 
 
 @pytest.mark.parametrize(
