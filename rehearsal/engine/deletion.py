@@ -133,16 +133,20 @@ class Deletion:
         self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
     def _all(self, to_delete: list[ResourceState]) -> None:
-        order = _DeletionOrder(to_delete)
+        order, preview = _DeletionOrder(to_delete), self._deployment.preview
         together = {(item.urn, item.delete) for item in to_delete}
         # Determined before any deletion: afterwards the live records may be absent.
         in_use = {item.key for item in to_delete if item.delete and self._snapshot.uses_id_of(item)}
         running: dict[Future[None], ResourceState] = {}
         fatal: KingdomError | None = None  # the state cannot be written: start no further deletion
+        failed, failed_before = False, self._deployment.failed
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
             while True:
+                # As in the CLI, an update starts no further deletion after one has failed, or its hook.
+                failed = failed or (self._deployment.failed and not failed_before)
+                stopped = fatal or self._deployment.cancelled.is_set() or (failed and not preview)
                 for item in order.ready(idle=not running):
-                    if fatal or self._deployment.cancelled.is_set():
+                    if stopped:
                         order.retain(item)
                     else:
                         running[pool.submit(self._one, item, together, in_use=item.key in in_use)] = item
@@ -155,6 +159,7 @@ class Deletion:
                         order.deleted(item)
                         continue
                     order.retain(item)
+                    failed = True
                     if not isinstance(error, (StepFailedError, ProviderError)):
                         if not isinstance(error, KingdomError):
                             raise error

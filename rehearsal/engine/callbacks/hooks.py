@@ -36,12 +36,22 @@ class Hooks:
         self._lock = threading.Lock()
 
     def register(self, request: resource_pb2.RegisterResourceHookRequest) -> None:
+        """Register a hook. Raises HookError if its name is empty or in use."""
         with self._lock:
+            self._check_name(request.name)
             self._hooks[request.name] = request
 
     def register_error_hook(self, name: str, callback: callback_pb2.Callback) -> None:
+        """Register an error hook. Raises HookError if its name is empty or in use."""
         with self._lock:
+            self._check_name(name)
             self._error_hooks[name] = callback
+
+    def _check_name(self, name: str) -> None:
+        if not name:
+            raise HookError("the name of a resource hook must not be empty")
+        if name in self._hooks or name in self._error_hooks:
+            raise HookError(f"two resource hooks have the name {name!r}; names of hooks must be unique")
 
     def run(self, kind: str, *, old: ResourceState | None = None, new: ResourceState | None = None) -> None:
         """Run the hooks of type `kind`, such as ``BeforeUpdate``, of a resource. Raises HookError.

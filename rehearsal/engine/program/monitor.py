@@ -16,6 +16,7 @@ from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resourc
 
 from rehearsal.engine.assets import AssetError, with_hashes
 from rehearsal.engine.callbacks.client import CallbackError
+from rehearsal.engine.callbacks.hooks import HookError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.errors import SkippedError, StoppedError
@@ -82,11 +83,17 @@ class Monitor:
         return empty_pb2.Empty()
 
     def RegisterResourceHook(self, request: resource_pb2.RegisterResourceHookRequest) -> empty_pb2.Empty:
-        self._deployment.hooks.register(request)
+        try:
+            self._deployment.hooks.register(request)
+        except HookError as error:
+            raise KingdomError(str(error)) from None
         return empty_pb2.Empty()
 
     def RegisterErrorHook(self, request: resource_pb2.RegisterErrorHookRequest) -> empty_pb2.Empty:
-        self._deployment.hooks.register_error_hook(request.name, request.callback)
+        try:
+            self._deployment.hooks.register_error_hook(request.name, request.callback)
+        except HookError as error:
+            raise KingdomError(str(error)) from None
         return empty_pb2.Empty()
 
     def RegisterResource(

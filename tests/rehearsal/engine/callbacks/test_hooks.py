@@ -8,6 +8,7 @@ import pytest
 
 from rehearsal.engine.callbacks import hooks
 from rehearsal.engine.events import Op
+from rehearsal.errors import KingdomError
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
@@ -47,6 +48,37 @@ def test_delete_hook_that_the_program_no_longer_declares_is_an_error(stack: Stac
     result = stack.update("pass\n")
     assert "the hook 'h' is not registered" in messages(result)[0]
     assert cloud.names() == {"a"}
+
+
+def test_no_deletion_is_started_after_an_after_hook_has_failed(stack: Stack, cloud: Cloud) -> None:
+    program = """
+    def fail(args):
+        raise ValueError("refused by a hook")
+    hook = pulumi.ResourceHook("h", fail)
+    binding = pulumi.ResourceHookBinding(after_delete=[hook])
+    {}
+"""
+    declared = 'Thing("a", ResourceOptions(hooks=binding, depends_on=[Thing("b", value=1)]), value=1)'
+    stack.up(program.format(declared))
+    result = stack.update(program.format(""))
+    assert "after hook 'h' failed: refused by a hook" in messages(result)[0]
+    assert cloud.names() == {"b"}
+    assert stack.record("b")
+
+
+@pytest.mark.parametrize(
+    ("declared", "reason"),
+    [
+        ('pulumi.ResourceHook("h", print)\npulumi.ResourceHook("h", print)', "have the name 'h'"),
+        ('pulumi.ErrorHook("h", print)\npulumi.ResourceHook("h", print)', "have the name 'h'"),
+        ('pulumi.ResourceHook("h", print)\npulumi.ErrorHook("h", print)', "have the name 'h'"),
+        ('pulumi.ResourceHook("", print)', "must not be empty"),
+        ('pulumi.ErrorHook("", print)', "must not be empty"),
+    ],
+)
+def test_name_of_a_hook_is_unique_and_not_empty(stack: Stack, declared: str, reason: str) -> None:
+    with pytest.raises(KingdomError, match=reason):
+        stack.update(f"{declared}\n")
 
 
 def test_destruction_deletes_nothing_where_a_resource_has_a_delete_hook(stack: Stack, cloud: Cloud) -> None:
