@@ -198,6 +198,8 @@ def volume_types(resource: Resource, _: Settings) -> Iterator[Finding]:
         for volume in pod.spec["volumes"].items():
             # A volume without a source becomes an emptyDir.
             for key, source in volume.entries():
+                if key.startswith("$"):
+                    continue  # a directive of a strategic merge patch, such as $patch
                 if key not in _VOLUMES and key not in ("name", "hostPath") and source.present:
                     yield source.finding(f'volume "{volume["name"].raw}" must not be of type {key}')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
@@ -137,7 +138,16 @@ class Report:
         unproven = f", {len(self.unevaluated)} not evaluated" if self.unevaluated else ""
         unread = f", {len(self.unreadable)} not read" if self.unreadable else ""
         what = "object" if self.objects == 1 else "objects"
-        return [*text, f"{self.objects} {what} evaluated: {counts}{ignored}{unproven}{unread}"]
+        text.append(f"{self.objects} {what} evaluated: {counts}{ignored}{unproven}{unread}")
+        return [_printable(line) for line in text]
+
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _printable(line: str) -> str:
+    """Return one line for a terminal: names in manifests may contain line breaks and escape sequences."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def _json(remark: Remark) -> dict[str, Any]:
@@ -201,12 +211,13 @@ def _evaluated(reading: Reading, settings: Mapping[str, PolicySettings], only: t
     return Report(
         len(reading.manifests),
         tuple(dict.fromkeys(remaining)),
-        tuple(_unevaluated(stack, by_urn)),
+        (*_unevaluated(stack, by_urn), *(f"{file}: {_ASSERTION}" for file in reading.left_out)),
         tuple(dict.fromkeys(reading.problems)),
         tuple(dict.fromkeys(ignored)),
     )
 
 
+_ASSERTION: Final = "has the assertions of a test, which are not applied"
 _PATCH: Final = "is a patch: what is absent here may be in the object that it changes; check that one"
 
 
@@ -379,6 +390,16 @@ def _check_selection(only: tuple[str, ...], settings: Mapping[str, PolicySetting
             )
 
 
+_MAX_MESSAGE: Final = 2_000
+
+
+def _bounded(message: str) -> str:
+    """Shorten a message that repeats a value of any length."""
+    if len(message) <= _MAX_MESSAGE:
+        return message
+    return f"{message[: _MAX_MESSAGE // 2]}... {message[-_MAX_MESSAGE // 4 :]}"
+
+
 def _remark(
     rule: Rule | Schema,
     level: str,
@@ -397,7 +418,7 @@ def _remark(
         name=manifest.name if manifest else "",
         namespace=manifest.namespace if manifest else "",
         path=format_path(finding.path),
-        message=finding.message,
+        message=_bounded(finding.message),
         description=rule.description,
         remediation=rule.remediation,
         url=rule.url,

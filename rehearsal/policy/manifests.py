@@ -89,14 +89,22 @@ class Reading:
     # One line each, with file and line.
     problems: list[str] = field(default_factory=list)
     ignores: list[Ignore] = field(default_factory=list)
-    # The files that a kustomization names as patches of other objects.
+    # The files that a kustomization, or a test of Chainsaw, names as patches of other objects.
     patches: set[Path] = field(default_factory=set)
+    # The URNs of manifests with directives of strategic merge patches.
+    directives: set[str] = field(default_factory=set)
+    # The files that a test of Chainsaw compares with objects of the cluster.
+    assertions: set[Path] = field(default_factory=set)
+    # Files of assertions that were left out of folders.
+    left_out: list[str] = field(default_factory=list)
 
     def is_patch(self, manifest: Manifest) -> bool:
         """Whether a manifest changes an object that is declared elsewhere, so that it need not be complete.
 
         The API server requires an image of every container; a patch without one leaves it to the object.
         """
+        if manifest.resource.urn in self.directives:
+            return True
         if self.patches and Path(manifest.file).resolve() in self.patches:
             return True
         return any(
@@ -106,12 +114,17 @@ class Reading:
         )
 
 
+# KUTTL's names of files with the expected state of objects (https://kuttl.dev/docs/testing/steps.html).
+_ASSERTIONS: Final = re.compile(r"[0-9]+-(?:assert|errors?)\.ya?ml")
+
+
 def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
     """Read the objects of files, folders and ``-`` (standard input), in the order of their names.
 
     `exclude` has glob patterns of files and folders to leave out of folders. In a folder, documents that are
-    not Kubernetes objects (a chart's values) are left out. Raises InputError, with every file and line that
-    cannot be read, if no object can be read at all.
+    not Kubernetes objects (a chart's values) are left out, and so are the assertions of tests (KUTTL,
+    Chainsaw), which are never applied; those files are listed. Raises InputError, with every file and line
+    that cannot be read, if no object can be read at all.
     """
     reading = Reading()
     for path in paths:
@@ -120,12 +133,30 @@ def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
             _read_file(name, text, strict=not Path(path).is_dir(), reading=reading)
         if len(reading.manifests) == before and len(reading.problems) == failed:
             reading.problems.append(f"{path}: contains no Kubernetes object")
+        if Path(path).is_dir():
+            _leave_out_assertions(reading, before)
     if reading.problems and not reading.manifests:
         raise InputError(
             "some manifests cannot be read, and none was checked:",
             details=list(dict.fromkeys(reading.problems)),
         )
     return reading
+
+
+def _leave_out_assertions(reading: Reading, start: int) -> None:
+    """Remove the manifests from `start` on that are assertions, and record their files."""
+    known: dict[str, bool] = {}
+    for manifest in reading.manifests[start:]:
+        if manifest.file not in known:
+            path = Path(manifest.file)
+            named = _ASSERTIONS.fullmatch(path.name) is not None
+            known[manifest.file] = named or bool(reading.assertions and path.resolve() in reading.assertions)
+    files = [file for file, assertion in known.items() if assertion]
+    if files:
+        reading.left_out += files
+        left = [item for item in reading.manifests[start:] if not known[item.file]]
+        reading.manifests[start:] = left
+        reading.ignores = [item for item in reading.ignores if not known.get(item.file)]
 
 
 def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
@@ -140,13 +171,13 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
             found.extend(_documents(name, rest, strict=strict, reading=reading))
             break
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"{name}:{mark.line + 1}" if mark else name
+            line, reason = _place(error, rest)
+            where = name if line is None else f"{name}:{line + 1}"
             hint = "; it looks like a template: render it first" if "{{" in text else ""
             if not hint or not failed:  # once for each template
-                problems.append(f"{where}: {getattr(error, 'problem', None) or 'not YAML'}{hint}")
+                problems.append(f"{where}: {reason}{hint}")
             failed += 1
-            rest = _after(rest, mark.line) if mark and failed < _MAX_FAILED else ""
+            rest = _after(rest, line) if line is not None and failed < _MAX_FAILED else ""
         except (RecursionError, TooLargeError):
             problems.append(f"{name}: nested too deeply, or an anchor that contains itself")
             break
@@ -154,8 +185,20 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
             problems.append(f"{name}: {error}")
             break
     reading.manifests.extend(found)
+    if "$" in text and _DIRECTIVE.search(text):
+        reading.directives.update(item.resource.urn for item in found if _has_directive(item.tree))
     if found and _MARK in text:
         reading.ignores.extend(_ignores(name, text, [manifest.tree for manifest in found]))
+
+
+def _place(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
+    """Return the line of an error, from 0, and its reason."""
+    if isinstance(error, yaml.reader.ReaderError):
+        # libyaml counts bytes.
+        line = text.encode(errors="surrogatepass")[: error.position].count(b"\n")
+        return line, f"{error.reason} (the character {chr(error.character)!r})"
+    mark = getattr(error, "problem_mark", None)
+    return (mark.line if mark else None), getattr(error, "problem", None) or "not YAML"
 
 
 _MAX_FAILED: Final = 20  # documents of one file
@@ -173,6 +216,19 @@ def _after(text: str, line: int) -> str:
     if found is None or not text[: found.start()].strip():
         return ""  # the same document would fail again
     return "\n" * text.count("\n", 0, found.start()) + text[found.start() :]
+
+
+# Directives of strategic merge patches
+# (https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/).
+_DIRECTIVE: Final = re.compile(r"\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
+
+
+def _has_directive(tree: yaml.Node) -> bool:
+    return any(
+        isinstance(node, yaml.MappingNode)
+        and any(isinstance(key.value, str) and _DIRECTIVE.match(key.value) for key, _ in node.value)
+        for node in nodes_below(tree)
+    )
 
 
 _MARK: Final = "kingdom:"
@@ -280,11 +336,37 @@ def _patches(name: str, kustomization: Any) -> Iterator[Path]:
                 yield Path(name).parent.joinpath(path).resolve()
 
 
+_TEST_GROUP: Final = "chainsaw.kyverno.io/"
+
+
+def _files_of_test(name: str, test: dict[str, Any], *operations: str) -> Iterator[Path]:
+    """Yield the files that a test of Chainsaw names in steps with one of the operations."""
+    for step in _items(_field(test.get("spec"), "steps")):
+        for phase in ("try", "catch", "finally", "cleanup"):
+            for operation in _items(_field(step, phase)):
+                for wanted in operations:
+                    file = _field(_field(operation, wanted), "file")
+                    if isinstance(file, str) and file and "\n" not in file:
+                        yield Path(name).parent.joinpath(file).resolve()
+
+
+def _field(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _documents(name: str, text: str, *, strict: bool, reading: Reading) -> Iterator[Manifest]:
     problems = reading.problems
     for document in documents(text):
         if Path(name).name in _KUSTOMIZATIONS:
             reading.patches.update(_patches(name, document.value))
+        version = _field(document.value, "apiVersion")
+        if isinstance(version, str) and version.startswith(_TEST_GROUP):
+            reading.patches.update(_files_of_test(name, document.value, "patch"))
+            reading.assertions.update(_files_of_test(name, document.value, "assert", "error"))
         if document.bad_number_line:
             problems.append(
                 f"{name}:{document.bad_number_line}: not a number: JSON has neither .inf nor .nan"
@@ -307,6 +389,8 @@ def _objects(
         if strict:
             problems.append(f"{name}:{tree.start_mark.line + 1}: no Kubernetes object (apiVersion and kind)")
         return
+    if kind.endswith("List") and "items" in value and value["items"] is None:
+        return  # an empty list, as the API server reads it
     if kind.endswith("List") and isinstance(value.get("items"), list):
         items = child(tree, "items")
         for index, item in enumerate(value["items"]):

@@ -293,3 +293,34 @@ def test_patterns_of_policy_engines_are_not_pods(tmp_path: Path) -> None:
     )
     report = check([str(file)], only=("PSS",))
     assert (report.remarks, report.unevaluated) == ((), ())
+
+
+def test_a_directive_of_a_patch_is_not_a_type_of_volume(tmp_path: Path) -> None:
+    (tmp_path / "patch.yaml").write_text(f"{PATCH}      volumes: [{{name: cert, $patch: delete}}]\n")
+    report = check([str(tmp_path)])
+    assert {item.policy for item in report.remarks if item.level == "mandatory"} == {"pss-host-namespaces"}
+    assert any("is a patch" in line for line in report.unevaluated)
+
+
+def test_assertions_of_a_test_are_listed_and_not_evaluated(tmp_path: Path) -> None:
+    (tmp_path / "00-assert.yaml").write_text(PATCH)
+    report = check([str(tmp_path)])
+    assert (report.remarks, report.objects) == ((), 0)
+    assert report.unevaluated == (
+        f"{tmp_path}/00-assert.yaml: has the assertions of a test, which are not applied",
+    )
+
+
+def test_lines_of_text_have_no_control_characters_and_a_bounded_length(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        'apiVersion: v1\nkind: Pod\nmetadata: {name: "a\\nb\\e[31m\\u2028c"}\n'
+        "spec: {hostPID: true, containers: [{name: a, image: b}]}\n---\n"
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\n"
+        f"spec: {{hard: {{pods: {'x' * 9999}}}}}\n"
+    )
+    lines = check([str(tmp_path)]).lines()
+    assert (
+        f"{tmp_path}/a.yaml:4: mandatory [critical] pss-host-namespaces (Pod a\\nb\\x1b[31m\\u2028c)" in lines
+    )
+    assert all(line.isprintable() and len(line) < 2_000 for line in lines)
+    assert any("xxx... xxx" in line for line in lines)

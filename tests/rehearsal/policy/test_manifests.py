@@ -331,6 +331,22 @@ def test_excluded_folders_may_be_written_from_the_working_directory(
     assert len(read(["rendered"], exclude=("rendered",)).manifests) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "line"), [(f"{POD}# \x07\n", 8), (POD.replace("nginx", "\x00"), 7), ("# é\n\n# \x0c\n", 3)]
+)
+def test_character_that_yaml_does_not_permit_has_its_line(tmp_path: Path, text: str, line: int) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as error:
+        read([str(file)])
+    assert error.value.details[0].startswith(f"{file}:{line}: control characters are not allowed")
+
+
+def test_list_without_items_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"apiVersion: v1\nkind: List\nitems:\n---\n{POD}")
+    assert [item.kind for item in read([str(tmp_path)]).manifests] == ["Pod"]
+
+
 # -- patches ----------------------------------------------------------------------------------------------
 
 
@@ -359,6 +375,65 @@ def test_object_with_a_container_without_an_image_is_a_patch(tmp_path: Path) -> 
     (tmp_path / "pod.yaml").write_text(f"{POD}---\n{POD.replace('image: nginx', 'tty: true')}")
     reading = read([str(tmp_path)])
     assert [reading.is_patch(pod) for pod in reading.manifests] == [False, True]
+
+
+DIRECTIVES = {
+    "deleted": "    $patch: delete\n",
+    "ordered": "    $setElementOrder/ports: [{port: 1}]\n",
+    "retained": "    $retainKeys: [name]\n",
+}
+
+
+@pytest.mark.parametrize("line", DIRECTIVES.values(), ids=DIRECTIVES)
+def test_object_with_a_directive_of_a_strategic_merge_patch_is_one(tmp_path: Path, line: str) -> None:
+    (tmp_path / "pod.yaml").write_text(f"{POD}---\n{POD.rstrip()}\n{line}---\n{POD}# $patch: delete\n")
+    reading = read([str(tmp_path)])
+    assert [reading.is_patch(pod) for pod in reading.manifests] == [False, True, False]
+
+
+# -- tests of other tools ---------------------------------------------------------------------------------
+
+CHAINSAW = """\
+apiVersion: chainsaw.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: a}
+spec:
+  steps:
+  - try:
+    - apply: {file: install.yaml}
+    - assert: {file: ./ready.yaml}
+    - patch: {file: patch.yaml}
+    - {wait: {}, sleep: 5}
+    - 3
+    finally: [{error: {file: absent.yaml}}]
+  - 7
+"""
+
+
+def test_assertions_of_tests_are_left_out_of_folders(tmp_path: Path) -> None:
+    for name in ("install", "ready", "patch", "absent", "00-assert", "01-errors", "10-assertion"):
+        (tmp_path / f"{name}.yaml").write_text(POD + "# kingdom: ignore a -- b\n")
+    (tmp_path / "test.yaml").write_text(CHAINSAW)
+    reading = read([str(tmp_path)])
+    names = {Path(item.file).stem: reading.is_patch(item) for item in reading.manifests}
+    assert names == {"10-assertion": False, "install": False, "patch": True, "test": False}
+    assert [Path(file).stem for file in reading.left_out] == ["00-assert", "01-errors", "absent", "ready"]
+    assert {Path(item.file).stem for item in reading.ignores} == {"10-assertion", "install", "patch"}
+
+
+def test_assertion_that_is_named_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "00-assert.yaml"
+    file.write_text(POD)
+    reading = read([str(file)])
+    assert (len(reading.manifests), reading.left_out) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "spec", ["spec: 3", "spec: {steps: {a: b}}", "spec: {steps: [{try: [{assert: x}]}]}"]
+)
+def test_test_of_another_shape_has_no_assertions(tmp_path: Path, spec: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"apiVersion: chainsaw.kyverno.io/v1alpha2\nkind: Test\n{spec}\n")
+    assert (len(read([str(tmp_path)]).manifests), read([str(tmp_path)]).left_out) == (1, [])
 
 
 # -- ignore comments --------------------------------------------------------------------------------------
