@@ -29,6 +29,7 @@ PLAIN: Final = frozenset(
 )  # fmt: skip
 # The control plane creates these in every namespace: the CA bundle and the default service account.
 _GIVEN: Final = {"configmaps": 1, "serviceaccounts": 1}
+_GIVEN_NAMES: Final = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
 _KINDS_OF_GROUP_CORE: Final = ("v1", "core/v1")
 # Maximum endpoints in one slice (``--max-endpoints-per-slice``).
 _SLICE: Final = 100
@@ -72,7 +73,8 @@ def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str,
                 continue  # the last of several declarations of one object counts
             seen.add(key)
         own = found.setdefault(item.namespace, Holdings())
-        own.plurals[plural_of(item)] += 1
+        if item.group or (item.kind, item.name) not in _GIVEN_NAMES:
+            own.plurals[plural_of(item)] += 1
         if item.kind == "Service":
             _count_ports(own, item.node["spec"])
         elif item.kind == "PersistentVolumeClaim":

@@ -88,6 +88,12 @@ def demand(
             runtime = scaling.objects.get(("", "RuntimeClass", name)) if name else None
             if runtime is not None:
                 _add_overhead(per_pod, runtime.node.at("overhead", "podFixed"))
+            elif name:
+                reason = f"the overhead of its RuntimeClass {name!r} is not declared here"
+                for key in _COMPUTE:
+                    # An overhead raises only limits that exist.
+                    if key.startswith("requests.") or per_pod.get(key):
+                        growing.setdefault(key, reason)
         missing = _missing(template, defaults)
         terminating = _terminating(workload, template, scaling)
     return Demand(
@@ -185,18 +191,29 @@ def _cron_pods(spec: Node) -> tuple[int, str, str]:
         return 0, "suspended", ""
     if policy.is_one_of("Forbid"):
         return pods, "one run", ""
-    if policy.is_one_of("Replace"):
-        return 2 * pods, "one run and the one it replaces, which is still terminating", ""
     deadline = job["activeDeadlineSeconds"]
+    if policy.is_one_of("Replace"):
+        # Without a deadline, a run may last until the next one starts.
+        if deadline.present and deadline.known() and spec["schedule"].known() and _runs(spec) == 1:
+            return pods, "one run", ""
+        return 2 * pods, "one run and the one it replaces, which is still terminating", ""
     if not deadline.present:
         reason = "runs can accumulate: concurrencyPolicy is Allow and no activeDeadlineSeconds ends them"
         return pods, "one run", reason
     if not deadline.known() or not spec["schedule"].known():
         return pods, "one run", ""
-    # A run that exceeded its deadline still has its grace period.
-    lasts = deadline.number() + job.at("template", "spec", "terminationGracePeriodSeconds").number(_GRACE)
-    runs = max(1, math.ceil(lasts / min_interval(spec["schedule"].text())))
+    runs = _runs(spec)
     return runs * pods, f"{runs} runs at once", ""
+
+
+def _runs(spec: Node) -> int:
+    """Return the maximum of runs at once of a CronJob whose jobs have a deadline."""
+    job = spec.at("jobTemplate", "spec")
+    # A run that exceeded its deadline still has its grace period.
+    lasts = job["activeDeadlineSeconds"].number() + job.at(
+        "template", "spec", "terminationGracePeriodSeconds"
+    ).number(_GRACE)
+    return max(1, math.ceil(lasts / min_interval(spec["schedule"].text())))
 
 
 def pod_requests(

@@ -37,6 +37,27 @@ _NO_CONTAINERS: Final = frozenset(
         "storage.k8s.io", "templates.gatekeeper.sh",
     }
 )  # fmt: skip
+# Further groups and kinds of custom resources that only configure: their controllers create no objects.
+_CONFIGURATION: Final = frozenset(
+    {
+        "cilium.io", "crd.projectcalico.org", "extensions.istio.io", "metrics.k8s.io",
+        "monitoring.googleapis.com", "networking.istio.io", "projectcalico.org", "security.istio.io",
+        "telemetry.istio.io", "traefik.containo.us", "traefik.io",
+    }
+)  # fmt: skip
+_CONFIGURING_KINDS: Final = frozenset(
+    {
+        ("argoproj.io", "AnalysisTemplate"), ("argoproj.io", "AppProject"),
+        ("cert-manager.io", "Issuer"), ("monitoring.coreos.com", "AlertmanagerConfig"),
+        ("monitoring.coreos.com", "PodMonitor"), ("monitoring.coreos.com", "Probe"),
+        ("monitoring.coreos.com", "PrometheusRule"), ("monitoring.coreos.com", "ScrapeConfig"),
+        ("monitoring.coreos.com", "ServiceMonitor"), ("external-secrets.io", "SecretStore"),
+    }
+)  # fmt: skip
+# Groups whose controllers create objects, but no pods.
+_WITHOUT_PODS: Final = frozenset(
+    {"bitnami.com", "external-secrets.io", "keda.sh", "projectcontour.io", "secrets-store.csi.x-k8s.io"}
+)
 # Type tokens of objects that may create pods. Patch resources are partial; the server validates them.
 POD_TYPES: Final = r"kubernetes:.*(?<!Patch)"
 # The key of documentation in ConfigMaps of Knative and KServe, which no program reads.
@@ -126,6 +147,20 @@ def pod_sources(owner: Object) -> PodSources:
         tuple(PodTemplate(owner, owner.node.at(*found)) for found in search.templates),
         tuple(search.containers),
     )
+
+
+def may_create_objects(owner: Object) -> bool:
+    """Whether a custom resource may make its controller create objects of any kind in its namespace."""
+    if "." not in owner.group or owner.group in _NO_CONTAINERS or owner.group in _CONFIGURATION:
+        return False
+    if owner.group == "secrets-store.csi.x-k8s.io":
+        return owner.node.at("spec", "secretObjects").present
+    return (owner.group, owner.kind) not in _CONFIGURING_KINDS
+
+
+def may_create_pods(owner: Object) -> bool:
+    """Whether a custom resource may make its controller create pods, whose number is unknown."""
+    return may_create_objects(owner) and owner.group not in _WITHOUT_PODS
 
 
 @dataclass

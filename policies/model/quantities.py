@@ -86,7 +86,7 @@ def show(key: str, amount: Fraction) -> str:
     >>> show("requests.memory", Fraction(10241 * 2**20))
     '10241Mi'
     """
-    if key.endswith(("memory", "storage")):
+    if key.endswith(("memory", "storage")) or "hugepages-" in key:
         for unit in ("Ti", "Gi", "Mi", "Ki"):
             count = amount / _SCALE[unit]
             if abs(count) >= 1 and (count * 100).denominator == 1:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-from policies.model.pods import PodTemplate, sources_of
+from policies.model.pods import PodTemplate, may_create_objects, may_create_pods, sources_of
 from policies.model.property_tree import UNKNOWN, Node, all_known
 from policies.model.stack import Object, Stack, objects_of
 
@@ -60,12 +60,24 @@ class Scaling:
         )
 
     @cached_property
-    def opaque(self) -> dict[str, list[Object]]:
-        """Return custom resources by namespace that may create pods in an unknown way."""
+    def creators(self) -> dict[str, list[Object]]:
+        """Return custom resources by namespace whose controllers may create objects there."""
+        index: dict[str, list[Object]] = {}
+        for item in self._stack.objects:
+            if may_create_objects(item):
+                index.setdefault(item.namespace, []).append(item)
+        return index
+
+    @cached_property
+    def pod_creators(self) -> dict[str, list[Object]]:
+        """Return custom resources by namespace that may create pods in an unknown way.
+
+        Those with a pod template are in :attr:`workloads`.
+        """
         index: dict[str, list[Object]] = {}
         for resource in self._stack.resources:
             for item in objects_of(resource):
-                if "." in item.group and sources_of(resource, item).unevaluated:
+                if may_create_pods(item) and not sources_of(resource, item).templates:
                     index.setdefault(item.namespace, []).append(item)
         return index
 

@@ -293,7 +293,7 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
             for item, _ in scaling.workloads.get("?", ())[:1]:
                 item.node.at("metadata", "namespace").known()
         # It may select pods of a kind that is not evaluated.
-        if unknown or scaling.opaque.get(budget.item.namespace):
+        if unknown or scaling.pod_creators.get(budget.item.namespace):
             continue
         yield selector.finding(f"selects no pod of a workload in namespace {budget.item.namespace!r}")
 

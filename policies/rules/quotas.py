@@ -119,10 +119,11 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     holds = holdings(stack.objects, peaks)
     scaling = Scaling.of(stack)
     _in_doubt([item for item, _ in scaling.workloads.get("?", [])])
-    sums = _Sums()
+    sums, counted = _Sums(), _Counted(peaks, scaling)
     for quota in quotas:
-        inside = _counted_by(quota, peaks, scaling)
-        opaque = scaling.opaque.get(quota.namespace, [])
+        inside = counted.by(quota)
+        objects_of = _created("objects", scaling.creators.get(quota.namespace, []))
+        pods_of = _created("pods", scaling.pod_creators.get(quota.namespace, []))
         own = holds.get(quota.namespace, Holdings())
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
@@ -136,21 +137,27 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
                 continue
             name = _full_name(key)
             if needed(key, own) is not None:
-                yield from _too_few(quota, key, amount, limit, own, inside, opaque)
+                others = pods_of if key == "count/pods" else objects_of
+                yield from _too_few(quota, key, amount, limit, own, inside, others)
             elif name == "pods" or name.startswith(("requests.", "limits.")):
                 if quota.namespace == "?":
                     limit.mark_unevaluated("is not proven: its namespace is not known yet")
                     continue
-                yield from _too_small(limit, name, amount, inside, sums)
-                for item in opaque[:_NAMED]:
-                    limit.mark_unevaluated(
-                        f"is not proven: the number of pods that {item.label} creates is unknown"
-                    )
+                yield from _too_small(limit, name, amount, inside, sums, pods_of)
             else:
                 limit.mark_unevaluated("is not proven: no declaration specifies how much of it is used")
 
 
 _NAMED: Final = 5
+
+
+def _created(what: str, creators: list[Object]) -> list[str]:
+    """Return the reason why there may be more objects in a namespace than counted; none without creators."""
+    if not creators:
+        return []
+    names = ", ".join(item.label for item in creators[:_NAMED])
+    more = f" and {len(creators) - _NAMED} more" if len(creators) > _NAMED else ""
+    return [f"the number of {what} that {names}{more} may create is unknown"]
 
 
 def _too_few(
@@ -160,12 +167,15 @@ def _too_few(
     limit: Node,
     own: Holdings,
     inside: list[Demand],
-    opaque: list[Object],
+    others: list[str],
 ) -> Iterator[Finding]:
-    """Yield a finding if a quota's `key` does not cover the objects of its namespace."""
+    """Yield a finding if a quota's `key` does not cover the objects of its namespace.
+
+    `others` are reasons why there may be more of them than declared.
+    """
     scopes = _scopes(quota)
     count: int | Fraction | None = needed(key, own)
-    reasons = unproven(key, own)
+    reasons = [*unproven(key, own), *others]
     if scopes:
         # Of the keys that count objects, scopes restrict only pods and claims.
         count = needed_in_scope(key, own, scopes)
@@ -174,8 +184,6 @@ def _too_few(
             reasons.append("pods that have ended count too")
         elif count is None:
             return
-    if key == "count/pods":
-        reasons += [f"the number of pods that {item.label} creates is unknown" for item in opaque[:_NAMED]]
     if count is not None and count > amount:
         wanted = f"{show(key, Fraction(count))} that are declared or retained"
         yield limit.finding(f"{show(key, amount)} is less than the {wanted}")
@@ -241,9 +249,14 @@ class _Sums:
 
 
 def _too_small(
-    limit: Node, key: str, amount: Fraction, peaks: list[Demand], sums: _Sums
+    limit: Node, key: str, amount: Fraction, peaks: list[Demand], sums: _Sums, others: list[str]
 ) -> Iterator[Finding]:
+    """Yield problems of workloads, and their sum if it is more than `amount`.
+
+    `others` are reasons why there may be more pods than those of `peaks`.
+    """
     found = sums.of(key, peaks)
+    reasons = [*found.unproven, *others]
     for problem in found.problems:
         yield limit.finding(problem)
     if found.total > amount:
@@ -252,14 +265,13 @@ def _too_small(
             + ("" if key == "pods" else f" x {show(key, item.per_pod[key])}")
             for item in found.sharing[:_LISTED]
         ]
-        unproven = found.unproven
-        besides = f"; not counted: {'; '.join(unproven[:_NAMED])}" if unproven else ""
+        besides = f"; not counted: {'; '.join(reasons[:_NAMED])}" if reasons else ""
         yield limit.finding(
             f"{show(key, amount)} is less than the {show(key, found.total)} that its workloads reach "
             f"({_shortened(parts, len(found.sharing))}){besides}"
         )
-    elif found.unproven:
-        limit.mark_unevaluated(f"is not proven: {_shortened(found.unproven)}")
+    elif reasons:
+        limit.mark_unevaluated(f"is not proven: {_shortened(reasons)}")
 
 
 def _shortened(parts: list[str], count: int = 0) -> str:
@@ -291,11 +303,10 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
     if not quotas:
         return
     peaks = peaks_by_namespace(stack)
-    scaling = Scaling.of(stack)
-    sums = _Sums()
+    sums, counted = _Sums(), _Counted(peaks, Scaling.of(stack))
     max_extra: dict[tuple[int, str], tuple[Fraction, Demand]] = {}
     for quota in quotas:
-        inside = _counted_by(quota, peaks, scaling)
+        inside = counted.by(quota)
         if quota.namespace == "?" or not any(item.terminating and not item.doubtful for item in inside):
             continue
         for key, limit in quota.node.at("spec", "hard").entries():
@@ -325,21 +336,33 @@ def _terminating(item: Demand, key: str) -> Fraction:
     return item.terminating * each
 
 
-def _counted_by(quota: Object, peaks: dict[str, list[Demand]], scaling: Scaling) -> list[Demand]:
-    """The workloads whose pods a quota counts; without scopes, the namespace's own list."""
-    own = peaks.get(quota.namespace, [])
-    if not _scopes(quota):
-        return own
-    return [item for item in own if _in_scope(quota, item, scaling)]
+class _Counted:
+    """The workloads whose pods quotas count, computed once for each namespace and scope."""
+
+    def __init__(self, peaks: dict[str, list[Demand]], scaling: Scaling) -> None:
+        self._peaks = peaks
+        self._scaling = scaling
+        self._known: dict[tuple[str, str], list[Demand]] = {}
+
+    def by(self, quota: Object) -> list[Demand]:
+        """Return the workloads of a quota; without scopes, the namespace's own list."""
+        own = self._peaks.get(quota.namespace, [])
+        scopes = _scopes(quota)
+        if not scopes:
+            return own
+        key = quota.namespace, repr(scopes)
+        if key not in self._known:
+            self._known[key] = [item for item in own if _in_scope(scopes, item, self._scaling)]
+        return self._known[key]
 
 
-def _in_scope(quota: Object, item: Demand, scaling: Scaling) -> bool:
-    """Whether a quota's scopes include this workload's pods."""
+def _in_scope(scopes: list[tuple[str, str, list[str]]], item: Demand, scaling: Scaling) -> bool:
+    """Whether the scopes of a quota include this workload's pods."""
     best_effort = item.best_effort
     ends = item.template.spec["activeDeadlineSeconds"].present
     priority = item.template.spec["priorityClassName"].text() or scaling.default_priority_class
     across = _affine_across(item)
-    for scope, operator, values in _scopes(quota):
+    for scope, operator, values in scopes:
         held = {
             "BestEffort": best_effort,
             "NotBestEffort": not best_effort,

@@ -47,6 +47,17 @@ def test_objects_are_counted_once_with_those_of_the_control_plane() -> None:
     assert needed("requests.cpu", own) is None
 
 
+def test_declared_objects_of_the_control_plane_are_counted_once() -> None:
+    own = held(
+        declared("core/v1:ServiceAccount", name="default"),
+        declared("core/v1:ServiceAccount", name="api"),
+        declared("core/v1:ConfigMap", name="kube-root-ca.crt"),
+        declared("example.com/v1:ConfigMap", name="kube-root-ca.crt"),
+    )
+    assert (needed("count/serviceaccounts", own), needed("configmaps", own)) == (2, 1)
+    assert needed("count/configmaps.example.com", own) == 1
+
+
 def service(kind: str, *ports: dict[str, Any], name: str = "s", **spec: Any) -> Resource:
     return declared("core/v1:Service", {"type": kind, "ports": list(ports)} | spec, name)
 

@@ -12,7 +12,7 @@ from policies.model.peak_demand import Demand, demand, peak_pods
 from policies.model.pods import pod_templates
 from policies.model.property_tree import UNKNOWN
 from policies.model.stack import Resource
-from tests.policies.model.objects import declared, one, scaling
+from tests.policies.model.objects import declared, one, resource, scaling
 
 
 def container(cpu: str | None = None, limit: str | None = None, **more: Any) -> dict[str, Any]:
@@ -93,6 +93,8 @@ def test_pods_of_a_job(spec: dict[str, Any], pods: int) -> None:
     [
         ({"concurrencyPolicy": "Forbid"}, {}, 2, True),
         ({"concurrencyPolicy": "Replace"}, {}, 4, True),
+        ({"concurrencyPolicy": "Replace", "schedule": "@hourly"}, {"activeDeadlineSeconds": 3570}, 2, True),
+        ({"concurrencyPolicy": "Replace", "schedule": "@hourly"}, {"activeDeadlineSeconds": 3571}, 4, True),
         ({}, {}, 2, False),
         ({"schedule": "*/5 * * * *"}, {"activeDeadlineSeconds": 270}, 2, True),
         ({"schedule": "*/5 * * * *"}, {"activeDeadlineSeconds": 271}, 4, True),
@@ -222,3 +224,15 @@ def test_kind_of_an_unknown_group_has_an_unknown_number_of_pods() -> None:
         item = declared(f"{group}:Deployment", {"replicas": 2, "template": {"spec": {"containers": []}}})
         pods, _, unbounded = peak_pods(one(item), scaling(item), None)
         assert (pods >= 2, not unbounded) == (True, known)
+
+
+def test_overhead_of_a_runtime_class_that_is_not_declared_is_unbounded() -> None:
+    item = deployment({"containers": [container("1", "1")], "runtimeClassName": "gvisor"})
+    found = peak(item)
+    assert "RuntimeClass 'gvisor' is not declared" in found.open_end("requests.cpu")
+    assert found.open_end("limits.cpu")
+    # An overhead raises only limits that exist, and no number of pods.
+    assert not found.open_end("limits.memory")
+    assert not found.open_end("pods")
+    runtime = resource("node.k8s.io/v1:RuntimeClass", {"metadata": {"name": "gvisor"}})
+    assert not peak(item, runtime).open_end("requests.cpu")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies.model.pods import pod_templates, sources_of
+from policies.model.pods import may_create_objects, may_create_pods, pod_templates, sources_of
 from policies.model.property_tree import UNKNOWN, Node
 from policies.model.stack import Resource, objects_of
 
@@ -97,3 +97,26 @@ def test_unknown_template_of_a_custom_resource_is_noted(key: str, noted: bool) -
     with item.node.track_unknowns() as unknown:
         assert pod_templates(item) == []
     assert bool(unknown) is noted
+
+
+@pytest.mark.parametrize(
+    ("type_", "spec", "objects", "pods"),
+    [
+        ("postgresql.cnpg.io/v1:Cluster", {"instances": 3}, True, True),
+        ("cert-manager.io/v1:Certificate", {}, True, True),  # of a solver of challenges
+        ("external-secrets.io/v1:ExternalSecret", {}, True, False),
+        ("monitoring.coreos.com/v1:Prometheus", {}, True, True),
+        ("monitoring.coreos.com/v1:ServiceMonitor", {}, False, False),
+        ("networking.istio.io/v1:VirtualService", {}, False, False),
+        ("secrets-store.csi.x-k8s.io/v1:SecretProviderClass", {"secretObjects": [{}]}, True, False),
+        ("secrets-store.csi.x-k8s.io/v1:SecretProviderClass", {}, False, False),
+        ("networking.k8s.io/v1:Ingress", {}, False, False),
+        ("apps/v1:Deployment", {}, False, False),
+        ("core/v1:ConfigMap", {}, False, False),
+    ],
+)
+def test_custom_resources_may_create_objects_and_pods(
+    type_: str, spec: dict[str, Any], objects: bool, pods: bool
+) -> None:
+    [owner] = objects_of(resource(type_, {"spec": spec}))
+    assert (may_create_objects(owner), may_create_pods(owner)) == (objects, pods)

@@ -63,6 +63,7 @@ def test_percentages_round_as_the_controllers_do(percent: int, total: int) -> No
         ("requests.cpu", Fraction(1, 2), "0.5"),
         ("limits.memory", Fraction(3 * 2**29), "1.5Gi"),
         ("requests.ephemeral-storage", Fraction(2**40), "1Ti"),
+        ("requests.hugepages-2Mi", Fraction(200 * 2**20), "200Mi"),
         ("pods", Fraction(7), "7"),
     ],
 )

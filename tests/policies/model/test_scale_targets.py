@@ -171,3 +171,17 @@ def test_malformed_labels_of_a_selector_are_not_an_error() -> None:
     found = scaling(workload("api", {"app": "api"}))
     for labels in ("app", ["app"], {"app": ["api"]}):
         list(found.selected_by(Node({"matchLabels": labels}), "n"))
+
+
+def test_creators_of_pods_have_no_pod_template() -> None:
+    template = {"spec": {"containers": [{"name": "main", "image": "i"}]}}
+    found = scaling(
+        declared("argoproj.io/v1alpha1:Rollout", {"template": template}, "web"),
+        declared("postgresql.cnpg.io/v1:Cluster", {"instances": 3}, "db"),
+        declared("monitoring.coreos.com/v1:ServiceMonitor", {}, "web"),
+        workload(),
+    )
+    assert {key: [item.name for item in items] for key, items in found.creators.items()} == {
+        "n": ["web", "db"]
+    }
+    assert [item.name for item in found.pod_creators["n"]] == ["db"]

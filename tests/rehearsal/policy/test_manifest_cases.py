@@ -52,9 +52,16 @@ CASES = {
         only=("PSS:baseline",),
     ),
     "quota-32a-lb-alloc-false-explicit-nodeport-0-short": Expected(found=("quota-covers-peak",)),
+    "quota-cronjob-replace-deadline": Expected(absent=("quota-covers-peak",)),
+    "quota-custom-resource": Expected(
+        absent=("quota-covers-peak",), text="the number of pods that Cluster 'db' may create is unknown"
+    ),
     "quota-daemonset-silences-sum": Expected(found=("quota-covers-peak",), text="less than the 63"),
     "quota-keda-scaledobject": Expected(found=("quota-covers-peak",)),
     "quota-priorityclass-global-default": Expected(found=("quota-covers-peak",)),
+    "quota-runtime-class-not-declared": Expected(
+        absent=("quota-covers-peak",), text="overhead of its RuntimeClass 'gvisor' is not declared"
+    ),
     "quota-same-object-twice": Expected(found=("duplicate-object",), absent=("quota-covers-peak",)),
     "quota-terminating-pods-stall": Expected(
         found=("quota-covers-terminating-pods",), absent=("quota-covers-peak",)
