@@ -16,6 +16,7 @@ from pulumi_policy import Severity
 
 from policies.api import Finding, Path
 from rehearsal.policy.manifests import Manifest
+from rehearsal.policy.removed_apis import removal
 from rehearsal.providers.kubernetes import validation
 from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.pulumi.properties import parse_path
@@ -59,6 +60,8 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
         reason = f"{version[:80]!r} is not an API version: write VERSION or GROUP/VERSION, such as apps/v1"
         yield Finding(reason, ("apiVersion",), manifest.resource.urn)
         return
+    if gone := removal(str(version), manifest.kind):
+        yield Finding(gone, ("apiVersion",), manifest.resource.urn)
     custom = declared_inputs(token) is None
     problems = (
         *validation.type_problems(token, value),

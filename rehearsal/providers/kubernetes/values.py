@@ -72,7 +72,7 @@ def one_of(holder: Mapping[str, Any], path: Path, name: str, allowed: tuple[str,
     """Yield a problem if the known text `name` of `holder` is not one of `allowed`."""
     value = opened(holder.get(name))
     if isinstance(value, str) and value is not UNKNOWN and value not in allowed:
-        yield problem((*path, name), f"{value!r} is not one of {', '.join(allowed)}")
+        yield problem((*path, name), f"{value!r} is not one of {', '.join(filter(None, allowed))}")
 
 
 def ip_address(value: Any, path: Path) -> Iterator[Problem]:

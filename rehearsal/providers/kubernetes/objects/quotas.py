@@ -37,6 +37,7 @@ def resource_quota_problems(inputs: Mapping[str, Any]) -> Found:
     for number, scope in enumerate(items(value_at(inputs, "spec", "scopes"))):
         if isinstance(scope, str) and scope is not UNKNOWN and scope not in _QUOTA_SCOPES:
             yield problem(("spec", "scopes", number), f"{scope!r} is not one of {', '.join(_QUOTA_SCOPES)}")
+    yield from _scope_problems(inputs)
     for pair in _OPPOSITE_SCOPES:
         if {*items(value_at(inputs, "spec", "scopes"))} >= pair:
             yield problem(("spec", "scopes"), f"must not contain both {' and '.join(sorted(pair))}")
@@ -45,6 +46,36 @@ def resource_quota_problems(inputs: Mapping[str, Any]) -> Found:
         operator, values = (opened(mapping(expression).get(name)) for name in ("operator", "values"))
         if operator in ("In", "NotIn") and missing(values):
             yield problem((*expressions, number, "values"), f"required where operator is {operator}")
+
+
+# The standard resources that a scope restricts; with any other, the server refuses the scope
+# (`IsResourceQuotaScopeValidForResource`).
+_PODS: Final = frozenset({"pods"})
+_COMPUTE: Final = _PODS | {
+    "cpu", "limits.cpu", "limits.memory", "memory", "requests.cpu", "requests.memory",
+}  # fmt: skip
+_SCOPED: Final = {
+    "BestEffort": _PODS,
+    "CrossNamespacePodAffinity": _COMPUTE,
+    "NotBestEffort": _COMPUTE,
+    "NotTerminating": _COMPUTE,
+    "PriorityClass": _COMPUTE,
+    "Terminating": _COMPUTE,
+    "VolumeAttributesClass": frozenset({"persistentvolumeclaims", "requests.storage"}),
+}
+
+
+def _scope_problems(inputs: Mapping[str, Any]) -> Found:
+    hard = mapping(value_at(inputs, "spec", "hard"))
+    expressions = items(value_at(inputs, "spec", "scopeSelector", "matchExpressions"))
+    scopes = [
+        *items(value_at(inputs, "spec", "scopes")),
+        *(opened(mapping(item).get("scopeName")) for item in expressions),
+    ]
+    for scope in dict.fromkeys(scope for scope in scopes if isinstance(scope, str) and scope is not UNKNOWN):
+        for name in hard:
+            if name in _QUOTA_RESOURCES and name not in _SCOPED.get(scope, _QUOTA_RESOURCES):
+                yield problem(("spec", "hard", name), f"{name} cannot have the scope {scope}")
 
 
 def _amounts(inputs: Mapping[str, Any]) -> Found:

@@ -21,6 +21,17 @@ def found(**spec: Any) -> list[str]:
         ({"hard": {"disk": "1"}}, "spec.hard.disk"),
         ({"hard": {"pods": "1500m"}}, "spec.hard.pods"),
         ({"scopes": ["Best"]}, "spec.scopes[0]"),
+        ({"hard": {"cpu": "1", "pods": "1"}, "scopes": ["BestEffort"]}, "spec.hard.cpu"),
+        ({"hard": {"secrets": "1"}, "scopes": ["NotTerminating"]}, "spec.hard.secrets"),
+        (
+            {
+                "hard": {"requests.storage": "1", "pods": "1"},
+                "scopeSelector": {
+                    "matchExpressions": [{"scopeName": "VolumeAttributesClass", "operator": "Exists"}]
+                },
+            },
+            "spec.hard.pods",
+        ),
         ({"scopes": ["Terminating", "NotTerminating"]}, "spec.scopes"),
         (
             {"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]}},
