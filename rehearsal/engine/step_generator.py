@@ -413,6 +413,8 @@ class StepGenerator:
 
     def _import(self, goal: Goal, provider: Provider, old: ResourceState | None) -> PlannedStep:
         """Plan the import of an existing resource; a resource recorded before is retired."""
+        if is_provider(goal.type):
+            self._reject(goal, "provider resources may not be read or imported")
         step = self._step(Op.IMPORT if old is None else Op.REPLACE, goal)
         if old is not None:
             self._warn_of_retired(old, "imported")
@@ -503,6 +505,8 @@ class StepGenerator:
 
         A managed resource recorded under the same URN is retired.
         """
+        if is_provider(goal.type):
+            self._reject(goal, "provider resources may not be read or imported")
         goal = self._with_provider(goal)
         provider = self._provider_for(goal)
         self._adopt(goal)

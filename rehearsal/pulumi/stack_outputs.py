@@ -75,7 +75,8 @@ class StackOutputs:
     def _rehearsed(self, folder: Path, stack: str) -> Properties | None:
         state = folder / stack
         if not (state / "state.json").is_file():
-            return None
+            # After `kingdom down` the folder remains: as in the CLI, the stack exists and has no outputs.
+            return {} if state.is_dir() else None
         records = Store(state, lambda new: passphrase(folder, new=new)).load().resources
         return next((dict(item.outputs) for item in records if item.type == ROOT_STACK_TYPE), None)
 

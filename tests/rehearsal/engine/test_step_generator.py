@@ -181,6 +181,13 @@ def test_a_remediation_changes_the_inputs_that_are_sent_and_recorded(stack: Stac
     assert stack.record("a").inputs["value"] == 2
 
 
+@pytest.mark.parametrize("option", ["import_", "id"])
+def test_provider_is_neither_imported_nor_read(stack: Stack, cloud: Cloud, option: str) -> None:
+    declared = f'pulumi.ProviderResource("toy", "p", {{}}, ResourceOptions({option}="x"))'
+    result = stack.preview(f"{declared}\n")
+    assert "provider resources may not be read or imported" in messages(result)
+
+
 def test_import_of_the_id_that_a_resource_has_changes_nothing(stack: Stack, cloud: Cloud) -> None:
     stack.up('Thing("a", value=1)\n')
     id_ = stack.record("a").id

@@ -52,6 +52,13 @@ def test_stack_without_state_is_unknown(tmp_path: Path, name: str) -> None:
     assert outputs_of(tmp_path)(name) is None
 
 
+def test_destroyed_stack_has_no_outputs(tmp_path: Path) -> None:
+    """`kingdom down` deletes the state and leaves its folder."""
+    rehearse(tmp_path, "shop", "prod", {"url": "https://a"})
+    (tmp_path / ".rehearsal" / "prod" / "state.json").unlink()
+    assert outputs_of(tmp_path)("prod") == {}
+
+
 @pytest.mark.parametrize("name", ["dev", "shop/dev", "organization/shop/dev"])
 def test_stack_itself_has_no_outputs_before_its_first_update(tmp_path: Path, name: str) -> None:
     assert outputs_of(tmp_path)(name) == {}
