@@ -217,6 +217,10 @@ def interpret(
         prefix = parse_path(text)
         if not any(path[: len(prefix)] == prefix and replaces for path, (_, replaces) in changed.items()):
             changed[prefix] = (changed.get(prefix, (Change.UPDATE, True))[0], True)
+    if response.changes == provider_pb2.DiffResponse.DIFF_SOME and not response.detailedDiff:
+        # Only what the provider names counts, as in `applyReplaceOnChanges` of the CLI's engine.
+        keys = map(parse_path, response.diffs)
+        wanted = [key for key in keys if any(_matches(pattern, key) for pattern in wanted)]
     changes = failed + tuple(
         PropertyChange(
             path,

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from rehearsal.providers.errors import ProviderError
-from rehearsal.pulumi.properties import decode, encode, unwrap
+from rehearsal.pulumi.properties import Secret, contains_secret, decode, encode, unwrap
 
 PACKAGE: Final = "pulumi-python"
 # The pipe closes even when this process is killed, which ends the child; see `rehearsal.policy.pack`.
@@ -62,7 +62,9 @@ class DynamicProvider:
         return empty_pb2.Empty()
 
     def Check(self, request: provider_pb2.CheckRequest, context: Any = None) -> provider_pb2.CheckResponse:
-        return self._call("Check", request, ("olds", "news"))
+        response = self._call("Check", request, ("olds", "news"))
+        _annotate(response.inputs, request.news)
+        return response
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
         return self._call("Diff", request, ("olds", "old_inputs", "news"))
@@ -70,15 +72,22 @@ class DynamicProvider:
     def Create(self, request: provider_pb2.CreateRequest, context: Any = None) -> provider_pb2.CreateResponse:
         if request.preview:  # dynamic providers have no preview mode: all computed outputs are unknown
             return provider_pb2.CreateResponse()
-        return self._call("Create", request, ("properties",))
+        response = self._call("Create", request, ("properties",))
+        _annotate(response.properties, request.properties)
+        return response
 
     def Update(self, request: provider_pb2.UpdateRequest, context: Any = None) -> provider_pb2.UpdateResponse:
         if request.preview:
             return provider_pb2.UpdateResponse()
-        return self._call("Update", request, ("olds", "old_inputs", "news"))
+        response = self._call("Update", request, ("olds", "old_inputs", "news"))
+        _annotate(response.properties, request.news)
+        return response
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
-        return self._call("Read", request, ("properties", "inputs"))
+        response = self._call("Read", request, ("properties", "inputs"))
+        _annotate(response.inputs, request.inputs)
+        _annotate(response.properties, request.properties)
+        return response
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Any = None) -> empty_pb2.Empty:
         return self._call("Delete", request, ("properties", "old_inputs"))
@@ -90,17 +99,18 @@ class DynamicProvider:
             if request.HasField(name):
                 getattr(plain, name).CopyFrom(_plain(getattr(request, name)))
         try:
-            return getattr(self._connected(), method)(plain)
+            return getattr(self._connected(request.urn), method)(plain)
         except grpc.RpcError as error:
             lines = [line for line in str(error.details()).splitlines() if line.strip()]
             raise ProviderError(
                 error.code(), f"the dynamic provider failed: {lines[-1].strip() if lines else error}"
             ) from None
 
-    def _connected(self) -> provider_pb2_grpc.ResourceProviderStub:
+    def _connected(self, urn: str) -> provider_pb2_grpc.ResourceProviderStub:
+        """Return the client of the process, which starts for the stack and the project of `urn`."""
         with self._lock:
             if self._stub is None:
-                process, lifeline = _start()
+                process, lifeline = _start(urn)
                 # The process ends when this provider is garbage-collected after the operation.
                 weakref.finalize(self, _stop, process, lifeline)
                 channel = grpc.insecure_channel(f"127.0.0.1:{_port(process)}")
@@ -109,11 +119,17 @@ class DynamicProvider:
             return self._stub
 
 
-def _start() -> tuple[subprocess.Popen[bytes], int]:
-    """Start the process; return it and the file descriptor whose closing ends it."""
+def _start(urn: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the process; return it and the file descriptor whose closing ends it.
+
+    A key of the configuration without a namespace belongs to the project, which is part of `urn`.
+    """
     theirs, ours = os.pipe()
+    stack, project, *_ = urn.removeprefix("urn:pulumi:").split("::")
     environment: Mapping[str, str] = {
         **os.environ,
+        "PULUMI_STACK": stack,
+        "PULUMI_PROJECT": project,
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     try:
@@ -147,3 +163,19 @@ def _stop(process: subprocess.Popen[bytes], lifeline: int) -> None:
 
 def _plain(struct: Any) -> Any:
     return encode(unwrap(decode(struct)))
+
+
+def _annotate(found: struct_pb2.Struct, given: struct_pb2.Struct) -> None:
+    """Make values of `found` secret where `given` has a secret at the same key or below it.
+
+    The code of dynamic providers receives and returns values without secrets. This is ``annotateSecrets`` of
+    ``pkg/resource/plugin/provider_plugin.go``: a list with a secret is one secret as a whole.
+    """
+    if contains_secret(inputs := decode(given)):
+        found.CopyFrom(encode(_annotated(decode(found), inputs)))
+
+
+def _annotated(found: Any, given: Any) -> Any:
+    if isinstance(found, dict) and isinstance(given, dict):
+        return {key: _annotated(item, given[key]) if key in given else item for key, item in found.items()}
+    return Secret(found) if contains_secret(given) and not isinstance(found, Secret) else found

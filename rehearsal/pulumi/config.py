@@ -57,8 +57,13 @@ def merged(
     problems: list[str] = []
     raw: dict[str, Any] = {}
     for name, value in stack.items():
+        if not isinstance(name, str):
+            problems.append(f"config.{name}: a key must be text; put it in quotes")
+            continue
         try:
-            raw[full_key(str(name), project)] = value
+            # Pulumi reads a key without a value as an empty text (`checkForEmptyConfig` in
+            # ``sdk/go/common/workspace/loaders.go``); within objects and lists null stays null.
+            raw[full_key(name, project)] = "" if value is None else value
         except ValueError as error:
             problems.append(f"config.{name}: {error}")
     missing = []

@@ -123,7 +123,7 @@ class Project:
         program = root / str(main)
         if program.is_dir() and not (program / "__main__.py").is_file():
             problems.append(f"main: must be the folder of the program; {main!r} holds no __main__.py")
-        elif not program.is_dir() and not (program.is_file() and program.suffix == ".py"):
+        elif not program.is_dir() and not program.is_file():
             problems.append(f"main: must be a folder with __main__.py, or a Python file; {main!r} is neither")
         if not isinstance(stacks, str) or not (root / stacks).is_dir():
             problems.append(f"stackConfigDir: must be the folder of the stack files; {stacks!r} is not one")

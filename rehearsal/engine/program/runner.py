@@ -278,12 +278,11 @@ def _surroundings(
     main: Path, entry: Path, config: Mapping[str, str], secrets: Collection[str]
 ) -> Iterator[None]:
     """Set the working directory, arguments, search path and environment as a language host does."""
-    variables = {
-        "PULUMI_CONFIG": json.dumps(dict(config)),
-        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(secrets)),
-    }
+    variables = {"PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(secrets))}
+    if config:
+        variables["PULUMI_CONFIG"] = json.dumps(dict(config))
     cwd, argv, search = Path.cwd(), sys.argv, list(sys.path)
-    before = {name: os.environ.get(name) for name in variables}
+    before = {name: os.environ.pop(name, None) for name in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS")}
     os.environ.update(variables)
     sys.argv = ["." if entry == main else entry.name]
     os.chdir(main)

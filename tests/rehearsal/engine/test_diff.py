@@ -106,13 +106,21 @@ def test_replaced_property_forces_a_replacement() -> None:
     ("pattern", "replaced"), [("a", True), ("*", True), ("a.b", False), ("c", False), ("a.c[*]", False)]
 )
 def test_replace_on_changes_matches_prefixes_of_changed_paths(pattern: str, replaced: bool) -> None:
-    response = provider_pb2.DiffResponse(changes=SOME)
+    response = provider_pb2.DiffResponse(changes=SOME, diffs=["a"])
     diff = interpret(response, {"a": 1, "c": 0}, {"a": 2, "c": 0}, replace_on_changes=[pattern])
     assert diff.replace is replaced
 
 
+@pytest.mark.parametrize("pattern", ["a", "*"])
+def test_replace_on_changes_replaces_nothing_if_the_provider_names_no_property(pattern: str) -> None:
+    response = provider_pb2.DiffResponse(changes=SOME)
+    diff = interpret(response, {"a": 1}, {"a": 2}, replace_on_changes=[pattern])
+    assert diff.changes
+    assert not diff.replace
+
+
 def test_delete_before_replace_needs_a_replacement() -> None:
-    response = provider_pb2.DiffResponse(changes=SOME, deleteBeforeReplace=True)
+    response = provider_pb2.DiffResponse(changes=SOME, deleteBeforeReplace=True, diffs=["a"])
     assert not interpret(response, {"a": 1}, {"a": 2}).delete_before_replace
     assert interpret(response, {"a": 1}, {"a": 2}, replace_on_changes=["a"]).delete_before_replace
 

@@ -36,7 +36,27 @@ class Form:
     options: str = "virtualenv: .venv"
 
 
+TRIGGER = 'Pet("a", ResourceOptions(replacement_trigger=[Output.secret("word"), 1]))\n'
+HOOKS = 'ResourceHook("one", lambda args: None)\nResourceHook("one", lambda args: None)\n'
+FAILED_HOOK = """
+def refuse(args):
+    raise ValueError("refused")
+binding = ResourceHookBinding(after_delete=[ResourceHook("refuse", refuse)])
+"""
+PLUGIN = 'p = Provider("p", ResourceOptions(plugin_download_url="https://plugins.test"), project="a")\n'
+
 FORMS = {
+    "file-without-suffix": Form((PETS,), "a/b/prog", main="a/b/prog"),
+    "secret-inside-a-replacement-trigger": Form((TRIGGER, TRIGGER)),
+    "two-hooks-of-one-name": Form((PETS, HOOKS + PETS)),
+    "failed-hook-of-a-deletion": Form(
+        (
+            FAILED_HOOK + 'Pet("a", ResourceOptions(hooks=binding, depends_on=[Bucket("b")]))\n',
+            FAILED_HOOK,
+        )
+    ),
+    "provider-with-a-plugin-address": Form((PLUGIN,)),
+    "import-of-a-provider": Form((PETS, 'Provider("p", ResourceOptions(import_="x"), project="a")\n')),
     "sibling-of-a-file": Form(
         ("import helper\n" + PETS,), "a/b/prog.py", {"a/b/helper.py": ""}, main="a/b/prog.py"
     ),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.engine.events import Op
-from rehearsal.pulumi.properties import UNKNOWN
+from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.rehearsal.engine.program_folders import Case, errors, ops
 
 PROGRAM = """\
@@ -65,3 +65,35 @@ def test_default_provider_records_the_configuration(case: Case) -> None:
     assert case.record("default").outputs == {"gcp:project": "ours", "t:step": "0"}
     case.at(1).up()
     assert case.record("default").outputs == {"gcp:project": "ours", "t:step": "1"}
+
+
+def test_list_with_a_secret_is_one_secret(case: Case) -> None:
+    """The code of the provider receives and returns plaintext, so the engine marks what was secret."""
+    secret = 'pulumi.Output.secret("hunter2")'
+    program = PROGRAM.format(a=1, create="pass").replace(
+        '{"a": 1}', f'{{"a": 1, "b": {{"c": ["x", {secret}]}}}}'
+    )
+    (case.root / "__main__.py").write_text(program)
+    case.up()
+    assert case.record("r").inputs["b"] == {"c": Secret(["x", "hunter2"])}
+    assert case.record("r").outputs["b"] == {"c": Secret(["x", "hunter2"])}
+    assert "hunter2" not in case.state.read_text()
+
+
+def test_configuration_without_a_namespace_is_that_of_the_project(case: Case) -> None:
+    program = PROGRAM.format(a=1, create="props['a'] = int(self.step)")
+    configure = "    def configure(self, req): self.step = req.config.require('step')\n"
+    (case.root / "__main__.py").write_text(program.replace("    def create", f"{configure}    def create", 1))
+    assert case.at(4).up().outputs["o"] == 5
+
+
+def test_replace_on_changes_needs_a_property_that_the_provider_names(case: Case) -> None:
+    """A dynamic provider names the replaced properties only, as in the CLI."""
+    _declare(case, 1).up()
+    program = (
+        (case.root / "__main__.py").read_text().replace('R("r", {"a": 1})', 'R("r", {"a": 22}, OPTIONS)')
+    )
+    program = program.replace("> 8", "> 88")
+    options = "OPTIONS = pulumi.ResourceOptions(replace_on_changes=['*'])\n"
+    (case.root / "__main__.py").write_text(program.replace("class P", f"{options}class P", 1))
+    assert ops(case.up()) == {"r": Op.UPDATE}

@@ -100,6 +100,19 @@ def test_structured_values_are_formatted_as_by_go(value: object, text: str) -> N
     assert go_json(value) == text
 
 
+def test_key_without_a_value_is_an_empty_text() -> None:
+    stack = {"p:a": None, "b": None, "p:c": [None, {"d": None}]}
+    config, problems = merged(stack, {"b": {"type": "string"}}, "p", lambda text: None)
+    assert problems == []
+    assert config.values == {"p:a": "", "p:b": "", "p:c": '[null,{"d":null}]'}
+
+
+def test_key_that_is_not_text_is_an_error() -> None:
+    config, problems = merged({5: "a", True: "b"}, {}, "p", lambda text: None)
+    assert problems == [f"config.{key}: a key must be text; put it in quotes" for key in (5, True)]
+    assert config.values == {}
+
+
 def test_problems_are_listed_together() -> None:
     _, problems = merged(
         {"a:b:c:d": 1, "count": "many"},

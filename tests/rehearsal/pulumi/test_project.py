@@ -98,10 +98,6 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
             ["main: must be a folder with __main__.py, or a Python file; 'nowhere' is neither"],
         ),
         (
-            "name: a\nmain: Pulumi.yaml\n",
-            ["main: must be a folder with __main__.py, or a Python file; 'Pulumi.yaml' is neither"],
-        ),
-        (
             "name: a\nmain: infra\nstackConfigDir: nowhere\n",
             ["stackConfigDir: must be the folder of the stack files; 'nowhere' is not one"],
         ),
