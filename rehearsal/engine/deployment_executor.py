@@ -5,6 +5,7 @@ Its counterpart in the Pulumi engine is ``pkg/resource/deploy/deployment_executo
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Final
 
@@ -35,6 +36,8 @@ class DeploymentExecutor:
         )
         self._root = ""
         self._former_outputs: Properties = {}  # of the stack
+        self._completed: set[str] = set()  # components whose outputs are registered
+        self._lock = threading.Lock()
         self._generator = StepGenerator(deployment, self.default_providers, self._claims, self._run)
 
     def register(self, goal: Goal) -> ResourceState:
@@ -85,8 +88,18 @@ class DeploymentExecutor:
         return state
 
     def register_outputs(self, urn: str, outputs: Properties) -> None:
-        """Record the outputs of a component; those of the root stack are the outputs of the stack."""
+        """Record the outputs of a component; those of the root stack are the outputs of the stack.
+
+        They may be registered once (``executeRegisterResourceOutputs`` in
+        ``pkg/resource/deploy/step_executor.go``).
+        """
         deployment = self.deployment
+        with self._lock:
+            again = urn in self._completed
+            self._completed.add(urn)
+        if again:
+            deployment.step_followed_by_failure(urn, "register_outputs is called twice; call it once, last")
+            return
         record = deployment.snapshot.live(urn)
         if record is None or deployment.selection.skipped(urn):
             return

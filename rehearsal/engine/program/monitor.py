@@ -196,6 +196,9 @@ class Monitor:
             raise StoppedError from None
         except (ProviderError, CallbackError, DefaultProviderDisabledError) as error:
             raise KingdomError(f"{self._where(request)}{request.tok}: {error}") from None
+        except KingdomError as error:
+            error.message = f"{self._where(request)}{request.tok}: {error.message}"
+            raise
         if not deployment.registry.models_function(reference, request.tok):
             self._note_generated(request.tok)
         response = resource_pb2.ResourceInvokeResponse(failures=result.failures)

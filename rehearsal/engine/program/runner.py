@@ -364,13 +364,16 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
 
 
 def _position(error: BaseException, main: Path, root: Path) -> str:
-    """Return ``file:line`` of the innermost frame of the program, or else the program's folder."""
+    """Return ``file:line`` of the innermost frame of the program, or else the program's file or folder."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_relative(error.filename, root)}:{error.lineno}"
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if is_program_file(frame.filename, main)
     ]
-    return f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}" if frames else str(main)
+    if frames:
+        return f"{_relative(frames[-1].filename, root)}:{frames[-1].lineno}"
+    file = main / "__main__.py"
+    return _relative(str(file if file.is_file() else main), root)
 
 
 def _relative(path: str, root: Path) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from rehearsal.engine.events import Op
 from rehearsal.engine.program.runner import ProgramError
-from tests.rehearsal.engine.conftest import Stack, ops
+from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
 CHAIN = """
@@ -33,6 +33,14 @@ def test_undeclared_resources_are_deleted_dependents_first(stack: Stack, cloud: 
     assert cloud.order("Delete") == ["c", "b", "a"]
     assert ops(result) == dict.fromkeys("abc", Op.DELETE)
     stack.consistent()
+
+
+def test_outputs_of_a_component_are_registered_once(stack: Stack) -> None:
+    registered = 'group = Group("g")\ngroup.register_outputs({"a": 1})\n'
+    stack.up(registered)
+    result = stack.preview(f'{registered}group.register_outputs({{"b": 2}})\n')
+    assert not result.ok
+    assert "register_outputs is called twice; call it once, last" in messages(result)
 
 
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:

@@ -43,6 +43,7 @@ def refuse(args):
     raise ValueError("refused")
 binding = ResourceHookBinding(after_delete=[ResourceHook("refuse", refuse)])
 """
+TWICE = 'c = Box("c", outputs={"a": 1})\nc.register_outputs({"b": 2})\n'
 PLUGIN = 'p = Provider("p", ResourceOptions(plugin_download_url="https://plugins.test"), project="a")\n'
 
 FORMS = {
@@ -55,6 +56,7 @@ FORMS = {
             FAILED_HOOK,
         )
     ),
+    "outputs-registered-twice": Form((PETS, TWICE)),
     "provider-with-a-plugin-address": Form((PLUGIN,)),
     "import-of-a-provider": Form((PETS, 'Provider("p", ResourceOptions(import_="x"), project="a")\n')),
     "sibling-of-a-file": Form(

@@ -101,7 +101,7 @@ def test_structured_values_are_formatted_as_by_go(value: object, text: str) -> N
 
 
 def test_key_without_a_value_is_an_empty_text() -> None:
-    stack = {"p:a": None, "b": None, "p:c": [None, {"d": None}]}
+    stack: dict[str, object] = {"p:a": None, "b": None, "p:c": [None, {"d": None}]}
     config, problems = merged(stack, {"b": {"type": "string"}}, "p", lambda text: None)
     assert problems == []
     assert config.values == {"p:a": "", "p:b": "", "p:c": '[null,{"d":null}]'}

@@ -31,6 +31,15 @@ def test_components_that_a_provider_constructs_are_refused_by_name(
     assert "pulumi" not in error.message.lower()  # not: "update the Pulumi CLI"
 
 
+def test_function_of_an_unsupported_package_is_refused_with_its_position(tmp_path: Path) -> None:
+    case = Case.copy("policy-pack-required", tmp_path)
+    (case.root / "__main__.py").write_text('import pulumi\n\npulumi.runtime.invoke("aws:a/b:c", {})\n')
+    with pytest.raises(KingdomError) as raised:
+        case.preview()
+    assert raised.value.message.startswith("__main__.py:3: aws:a/b:c: the program uses the package 'aws'")
+    assert "gcp" in raised.value.remedy
+
+
 def test_methods_of_resources_are_refused_by_name(stack: Stack) -> None:
     with pytest.raises(KingdomError) as raised:
         stack.preview("""
