@@ -21,6 +21,7 @@ MAX_FILES: Final = 15
 # Suites of more than one module, with the reason why they mirror no single one.
 SUITES: Final = {
     "tests/app/cache/test_staleness_bounds.py": "both cache layers and the backplane under failures",
+    "tests/app/http/test_edge_cache.py": "cache and memory of the local edge",
     "tests/app/http/test_edge_limits.py": "the service behind the local edge and gateway",
     "tests/app/contract": "the whole HTTP API against its OpenAPI document",
     "tests/app/queue/test_model.py": "model-based test of the queue as a whole",

@@ -17,6 +17,7 @@ from rehearsal.host.envoy import edge_filters, gateway_listener, oversized_bodie
 from rehearsal.host.envoy.certificate_authority import Leaf
 from rehearsal.host.envoy.cloudflare_zone import Rule, hostnames, rules_of, settings_of, unsupported_phases
 from rehearsal.host.envoy.process import (
+    BUFFER_BYTES,
     PROBLEM_FORMAT,
     Resource,
     connection_manager,
@@ -106,7 +107,7 @@ def _manager(filters: Sequence[Resource], routes_file: Path, max_request_seconds
         http_protocol_options={"allow_custom_methods": True},
         http2_protocol_options={
             "max_concurrent_streams": _MAX_STREAMS,
-            "initial_stream_window_size": gateway_listener.BUFFER_BYTES,
+            "initial_stream_window_size": BUFFER_BYTES,
             "initial_connection_window_size": _CONNECTION_WINDOW_BYTES,
         },
         local_reply_config=_local_replies(),
@@ -126,7 +127,7 @@ def _listener(port: int, leaf: Leaf, minimum: str, manager: Resource) -> Resourc
     return {
         "name": NAME,
         "address": socket_address(port),
-        "per_connection_buffer_limit_bytes": gateway_listener.BUFFER_BYTES,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [
             {
                 "filters": [limit, manager],
@@ -280,6 +281,9 @@ def _routes(rules: Sequence[Rule], notes: list[str]) -> list[Resource]:
             if rule.parameters.get("cache") is False:
                 routes.append(_route(match, cached=False))
             else:
+                # Envoy 1.40 does not end the response with a range of a copy that is not its last part.
+                part = {"prefix": "/", "headers": [*matchers, {"name": "range", "present_match": True}]}
+                routes.append(_route(part, cached=False))
                 routes.append(_route(match, cached=True, times=_times(rule)))
     return [*routes, _route({"prefix": "/"}, cached=False)]
 

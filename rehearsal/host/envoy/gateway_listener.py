@@ -14,6 +14,7 @@ from rehearsal.host.desired_state import Desired, DesiredStore
 from rehearsal.host.envoy.backends import Backend, attached, duration
 from rehearsal.host.envoy.health_checks import health_check
 from rehearsal.host.envoy.process import (
+    BUFFER_BYTES,
     PROBLEM_FORMAT,
     Resource,
     connection_manager,
@@ -26,9 +27,6 @@ from rehearsal.host.envoy.session_affinity import affinity, filters, route_optio
 from rehearsal.host.kubernetes.pods import Pod
 
 NAME = "gateway"
-# Maximum size of each buffer of a connection or stream. By default Envoy buffers up to 16 MiB for a
-# stream whose client does not read its response.
-BUFFER_BYTES = 64 * 1024
 DEFAULT_TIMEOUT = 30.0  # seconds; the default of Google's load balancer
 _RETRIES = "connect-failure,refused-stream,reset-before-request"
 _IS_ERROR: Resource = {

@@ -31,6 +31,13 @@ CLUSTER = f"{_TYPES}envoy.config.cluster.v3.Cluster"
 ENDPOINTS = f"{_TYPES}envoy.config.endpoint.v3.ClusterLoadAssignment"
 ROUTES = f"{_TYPES}envoy.config.route.v3.RouteConfiguration"
 _MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+# Maximum size of each buffer of a connection or stream. By default Envoy buffers up to 16 MiB for a
+# stream whose client does not read its response.
+BUFFER_BYTES = 64 * 1024
+# Envoy has some 80 MiB without connections, and up to 200 KiB for a stream that is not read.
+MAX_MEMORY_BYTES = 768 * 1024 * 1024
+_HEAP = "envoy.resource_monitors.fixed_heap"
+_MIN_TRACKED_POWER = 14  # streams with buffers of 16 KiB or more
 # Clusters come first, so that listeners do not refer to missing ones.
 _WATCHED = ("clusters", "listeners")
 _RETRY_SECONDS = 1.0
@@ -87,6 +94,55 @@ def watched(path: Path) -> Resource:
         # A missing file must not delay startup.
         "initial_fetch_timeout": "2s",
     }
+
+
+def internal_connections() -> Resource:
+    """Return the bootstrap extension for internal listeners, which only this process can reach.
+
+    By default, each direction of an internal connection buffers 1 MiB, and every request in flight has one.
+    """
+    return {
+        "name": "envoy.bootstrap.internal_listener",
+        "typed_config": typed(
+            "envoy.extensions.bootstrap.internal_listener.v3.InternalListener",
+            buffer_size_kb=BUFFER_BYTES // 1024,
+        ),
+    }
+
+
+def memory_limits(max_bytes: int = MAX_MEMORY_BYTES) -> Resource:
+    """Return the fields of the bootstrap that bound the heap of the process to about `max_bytes`.
+
+    Close to the bound the streams with the largest buffers are reset, then new requests get 503. A burst
+    of requests within one interval can exceed the bound by their buffers.
+    """
+    monitor = typed(
+        "envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig", max_heap_size_bytes=max_bytes
+    )
+    return {
+        "overload_manager": {
+            "refresh_interval": "0.1s",
+            "resource_monitors": [{"name": _HEAP, "typed_config": monitor}],
+            "buffer_factory_config": {"minimum_account_to_track_power_of_two": _MIN_TRACKED_POWER},
+            "actions": [
+                _overload_action("shrink_heap", {"threshold": {"value": 0.8}}),
+                _overload_action(
+                    "reset_high_memory_stream",
+                    {"scaled": {"scaling_threshold": 0.7, "saturation_threshold": 1.0}},
+                ),
+                _overload_action("stop_accepting_requests", {"threshold": {"value": 0.9}}),
+            ],
+        },
+        # Otherwise the allocator retains what many connections needed once.
+        "memory_allocator_manager": {
+            "bytes_to_release": 64 * 1024 * 1024,
+            "memory_release_interval": "1s",
+        },
+    }
+
+
+def _overload_action(name: str, trigger: Resource) -> Resource:
+    return {"name": f"envoy.overload_actions.{name}", "triggers": [{"name": _HEAP, **trigger}]}
 
 
 class Envoy:
@@ -150,13 +206,8 @@ class Envoy:
                 "lds_config": watched(self._folder / "listeners.json"),
                 "cds_config": watched(self._folder / "clusters.json"),
             },
-            # The gateway listener is internal: only the edge listener of this process can reach it.
-            "bootstrap_extensions": [
-                {
-                    "name": "envoy.bootstrap.internal_listener",
-                    "typed_config": typed("envoy.extensions.bootstrap.internal_listener.v3.InternalListener"),
-                }
-            ],
+            "bootstrap_extensions": [internal_connections()],
+            **memory_limits(),
             "layered_runtime": {
                 "layers": [
                     {
