@@ -17,6 +17,7 @@ from typing import Any, Final
 from rehearsal.errors import KingdomError
 from rehearsal.policy.pack import PolicyPack
 from rehearsal.policy.pack_info import PackInfo, PolicyInfo
+from rehearsal.pulumi.program_files import program_files
 from rehearsal.pulumi.project import Project, policy_config
 
 # Levels by strictness. "remediate" is the strictest: it changes the resource so that it complies.
@@ -49,9 +50,8 @@ class RuleSet:
     def digest(self) -> str:
         """Return a digest of the files of the pack and of the configuration."""
         found = hashlib.sha256(json.dumps(dict(self.config), sort_keys=True).encode())
-        for path in sorted(self.pack.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                found.update(f"\0{path.relative_to(self.pack)}\0".encode() + path.read_bytes())
+        for path in program_files(self.pack):
+            found.update(f"\0{path.relative_to(self.pack)}\0".encode() + path.read_bytes())
         return found.hexdigest()
 
 

@@ -11,7 +11,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.rehearsal.review.repositories import Repository
+from rehearsal.pulumi.project import Project
+from rehearsal.review.review import review
+from tests.rehearsal.review.repositories import PROGRAM, Repository
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +66,25 @@ def test_review_against_its_own_commit_is_unchanged(repository: Repository) -> N
     assert data["head"] == {"commit": data["base"]["commit"], "dirty": False}
     text = kingdom(repository, "preview", "--all", "--base", "HEAD", "--format", "markdown").stdout
     assert "**Nothing changes** in any stack" in text
+
+
+def test_in_a_project_of_one_folder_only_source_files_are_the_program(tmp_path: Path) -> None:
+    repository = Repository(tmp_path, ())
+    repository.git("rm", "-r", "--quiet", "infra")
+    repository.write("Pulumi.yaml", "name: tiny\nruntime: python\n")
+    repository.write("__main__.py", PROGRAM)
+    repository.write("Pulumi.dev.yaml", "config: {tiny:count: 1}\n")
+    repository.write(".gitignore", "venv/\n.rehearsal/\n__pycache__/\n")
+    repository.commit("one folder")
+    repository.write("venv/pyvenv.cfg", "")
+    repository.write("venv/bin/activate_this.py", "")
+    repository.write("Pulumi.dev.yaml", "config: {tiny:count: 2}\n")
+    project = Project.find(tmp_path)
+    found = review(project, [], policies=None, ref="HEAD")
+    assert [item.status.value for item in found.stacks] == ["changed"]
+    assert not found.program_changed
+    repository.write("__main__.py", PROGRAM + "\n")
+    assert review(project, [], policies=None, ref="HEAD").program_changed
 
 
 def test_every_kind_of_change_of_a_stack_is_reported(repository: Repository) -> None:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from rehearsal.review.rules.weakened import RuleSet
 from tests.rehearsal.review.repositories import Repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -157,6 +158,16 @@ def test_a_stricter_rule_is_not_a_weaker_one(repository: Repository) -> None:
     code, found = review(repository)
     assert code == 0, found["errors"]
     assert json.loads(found["json"])["ruleChanges"] == []
+
+
+def test_a_virtual_environment_inside_the_pack_does_not_change_its_digest(repository: Repository) -> None:
+    pack = RuleSet(repository.root / "policies", {})
+    before = pack.digest()
+    repository.write("policies/venv/pyvenv.cfg", "")
+    repository.write("policies/venv/bin/activate_this.py", "")
+    assert pack.digest() == before
+    repository.write("policies/another.py", "")
+    assert pack.digest() != before
 
 
 def test_a_base_pack_that_does_not_start_is_named_and_does_not_fail_its_repair(
