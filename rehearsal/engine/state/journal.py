@@ -29,12 +29,14 @@ def unwritable(path: Path, error: OSError) -> StateError:
 class Journal:
     """Appends entries durably. Thread-safe; concurrent writers share fsyncs.
 
-    A failed write raises StateError and leaves the file as it was.
+    A failed write raises StateError and leaves the file as it was. Without `sync`, entries are written but
+    not forced to the disk: for a state that is not used after a crash of the machine.
     """
 
-    def __init__(self, path: Path, crypter: Crypter) -> None:
+    def __init__(self, path: Path, crypter: Crypter, *, sync: bool = True) -> None:
         self._path = path
         self._crypter = crypter
+        self._sync = sync
         self._queue: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -77,7 +79,8 @@ class Journal:
         try:
             while data:
                 data = data[os.write(self._file, data) :]
-            os.fsync(self._file)
+            if self._sync:
+                os.fsync(self._file)
         except OSError:
             with contextlib.suppress(OSError):  # else the next operation truncates the partial line
                 os.ftruncate(self._file, whole)

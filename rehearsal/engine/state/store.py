@@ -35,7 +35,8 @@ class Store:
     """State of a stack, stored in `folder`. One writer at a time: see :meth:`lock`.
 
     `passphrase` is the passphrase of its secrets, or a function that returns it; its argument is True for a
-    new state. The passphrase of a `temporary` state is random, and its key is derived quickly.
+    new state. The passphrase of a `temporary` state is random, and its key is derived quickly; its files are
+    not forced to the disk, since it is not used after a crash.
     """
 
     def __init__(
@@ -204,7 +205,7 @@ class Store:
         else:
             header = json.dumps({"base": _digest(base), "salt": self.crypter.state})
             self._write_atomically(self._journal_path, header.encode() + b"\n")
-        return Journal(self._journal_path, self.crypter)
+        return Journal(self._journal_path, self.crypter, sync=not self._temporary)
 
     def _cut(self, length: int) -> None:
         try:
@@ -232,7 +233,7 @@ class Store:
                 try:
                     if journal.write(line) != len(line):
                         raise OSError(0, "the disk is full")
-                    os.fsync(journal.fileno())
+                    self._force(journal.fileno())
                 except OSError:
                     journal.truncate(whole)
                     raise
@@ -250,6 +251,11 @@ class Store:
         except OSError as error:
             raise unwritable(path, error) from None
 
+    def _force(self, descriptor: int) -> None:
+        """Wait until a file or folder is on the disk."""
+        if not self._temporary:
+            os.fsync(descriptor)
+
     def _write_atomically(self, path: Path, data: bytes) -> None:
         temporary = path.with_name(f".{path.name}.new")  # one writer: a crash leaves at most this one
         try:
@@ -258,11 +264,11 @@ class Store:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                self._force(file.fileno())
             temporary.rename(path)
             directory = os.open(self.folder, os.O_RDONLY)
             try:
-                os.fsync(directory)
+                self._force(directory)
             finally:
                 os.close(directory)
         except OSError as error:
