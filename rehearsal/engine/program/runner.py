@@ -30,6 +30,7 @@ from pulumi.runtime.settings import SETTINGS
 from rehearsal.engine.errors import StoppedError
 from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
 from rehearsal.engine.program.imported_sdks import references_of_imported_sdks
+from rehearsal.engine.program.source_positions import quick_positions
 from rehearsal.engine.program.unreadable_config import as_unknown
 from rehearsal.errors import WRONG_SETTINGS, InputError, KingdomError
 from rehearsal.pulumi import gc_pause
@@ -98,6 +99,7 @@ def run(
                     references_of_imported_sdks(main, entry or main),
                     _output_as_messages(engine),
                     _quick_waits(),
+                    quick_positions(),
                     gc_pause.off(),
                     HangDetector(watched, main, root, notice),
                 ):
