@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rehearsal import crash_log
 from rehearsal.engine.events import Diagnostic, Listener, Result, Silent, Step
@@ -53,6 +54,12 @@ class Job:
     state: Path | None = None
     apply: bool = False
     policy_config: Mapping[str, str] | None = None
+
+    @property
+    def rules(self) -> Hashable:
+        """The pack and what it is started with; equal for jobs that can use the same pack process."""
+        config = None if self.policy_config is None else tuple(sorted(self.policy_config.items()))
+        return self.project.root, self.stack, self.policies, self.apply, config
 
 
 @dataclass(frozen=True)
@@ -93,19 +100,25 @@ def preview_all(
     *,
     listener: Callable[[Job], Listener] | None = None,
     parallel: int | None = None,
+    packs: Packs | None = None,
 ) -> list[Outcome]:
     """Return the outcomes of `jobs` in their order.
 
     At most `parallel` jobs run at the same time, by default one per core. A failed job does not affect the
     others. No other thread may run in this process when this is called; `listener` is called after all forks,
-    when a job has its first event. Ctrl-C and SIGTERM end the children, then raise KeyboardInterrupt.
+    when a job has its first event. `packs` has policy packs that were started earlier, for these or later
+    jobs. Ctrl-C and SIGTERM end the children, then raise KeyboardInterrupt.
     """
     parallel = parallel or os.cpu_count() or 1
-    with _terminable(), gc_pause.off(), _started_packs(jobs, _PACKS_PER_JOB * parallel) as packs:
+    with _terminable(), gc_pause.off(), contextlib.ExitStack() as stack:
+        if packs is None:
+            packs = stack.enter_context(Packs())
+        packs.start(jobs, parallel)
         for main in sorted({job.project.main for job in jobs}):
             with contextlib.suppress(KingdomError):  # the job reports it
                 sdk_imports.warm(main)
         _import_own()
+        gc.freeze()  # otherwise the first collection after this scans all SDKs, which takes half a second
         return _Family(jobs, listener, packs).run(parallel)
 
 
@@ -118,6 +131,51 @@ def _import_own() -> None:
 
     for package in rehearsal.providers.CLOUDS:
         rehearsal.providers.provider(package)
+    importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")  # used by every new state
+
+
+class Packs:
+    """Policy packs of jobs, started early: they import their SDKs while this process imports the program's.
+
+    A context manager that ends them.
+    """
+
+    def __init__(self) -> None:
+        self._unused: dict[Hashable, PackProcess] = {}
+        self._used: list[PackProcess] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for pack in (*self._unused.values(), *self._used):
+            pack.end()
+            pack.release()
+
+    def start(self, jobs: Sequence[Job], parallel: int | None = None) -> None:
+        """Start the packs of the first of `jobs`, as many as are useful for `parallel` jobs at a time."""
+        for job in jobs[: _PACKS_PER_JOB * (parallel or os.cpu_count() or 1)]:
+            if job.rules in self._unused:
+                continue
+            with contextlib.suppress(KingdomError):  # the job reports it
+                pack = _session(job).start_pack(dry_run=not job.apply)
+                if pack is not None:
+                    self._unused[job.rules] = pack
+
+    def take(self, job: Job) -> PackProcess | None:
+        """Return the pack that was started for `job`, once; None if there is none."""
+        pack = self._unused.pop(job.rules, None)
+        if pack is not None:
+            self._used.append(pack)
+        return pack
+
+    def release(self, keep: PackProcess | None) -> None:
+        """In a forked process, leave all packs but `keep` to other processes."""
+        for pack in (*self._unused.values(), *self._used):
+            if pack is not keep:
+                pack.release()
 
 
 class _Family:
@@ -127,11 +185,12 @@ class _Family:
         self,
         jobs: Sequence[Job],
         listener: Callable[[Job], Listener] | None,
-        packs: Mapping[int, PackProcess],
+        packs: Packs,
     ) -> None:
         self._jobs = jobs
         self._listener = listener
-        self._packs = packs
+        self._all_packs = packs
+        self._packs = [packs.take(job) for job in jobs]
         self._outcomes: dict[int, Outcome] = {}
         self._children: dict[int, int] = {}  # process id by the job's index
 
@@ -142,8 +201,9 @@ class _Family:
         try:
             for index in range(len(self._jobs)):
                 ours[self._fork(index, take)] = index
-            for pack in self._packs.values():
-                pack.release()
+            for pack in self._packs:
+                if pack is not None:
+                    pack.release()
             os.write(put, b"." * min(parallel, len(ours)))
             while ours:
                 for ready in wait(list(ours)):
@@ -166,10 +226,8 @@ class _Family:
         child = os.fork()
         if child == 0:
             theirs.close()
-            for other, pack in self._packs.items():
-                if other != index:
-                    pack.release()
-            _work(self._jobs[index], ours, tokens, self._packs.get(index), quiet=self._listener is None)
+            self._all_packs.release(self._packs[index])
+            _work(self._jobs[index], ours, tokens, self._packs[index], quiet=self._listener is None)
         ours.close()
         self._children[index] = child
         return theirs
@@ -289,25 +347,6 @@ def _session(job: Job, pack: PackProcess | None = None) -> Session:
 def _carried_out(job: Job, listener: Listener, pack: PackProcess | None) -> Result:
     session = _session(job, pack)
     return session.apply(listener) if job.apply else session.preview(listener)
-
-
-@contextlib.contextmanager
-def _started_packs(jobs: Sequence[Job], count: int) -> Iterator[dict[int, PackProcess]]:
-    """Start the policy packs of the first `count` jobs, by the job's index; end them at the end.
-
-    They import their SDKs while this process imports the program's.
-    """
-    packs: dict[int, PackProcess] = {}
-    try:
-        for index, job in enumerate(jobs[:count]):
-            with contextlib.suppress(KingdomError):  # the job reports it
-                pack = _session(job).start_pack(dry_run=not job.apply)
-                if pack is not None:
-                    packs[index] = pack
-        yield packs
-    finally:
-        for pack in packs.values():
-            pack.end()
 
 
 _SIGNALS: Final = (signal.SIGTERM,)

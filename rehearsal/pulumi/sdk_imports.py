@@ -10,30 +10,40 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-from collections.abc import Iterator
+import sys
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rehearsal.errors import InputError
+from rehearsal.pulumi.program_files import program_files
 
 
 def warm(main: Path) -> list[str]:
-    """Import the SDK modules that the program in the folder `main` names, and return them, sorted.
+    """Import the SDK modules that the program in the folder `main` names, and return all names, sorted.
 
-    Starts no thread and opens no connection. Import errors are left to the program. Raises InputError for a
-    file that cannot be read.
+    The SDK resolves the types of a class when it is first used, and remembers them: that is done here too,
+    for the classes that the program names. Starts no thread and opens no connection. Import errors are left
+    to the program. Raises InputError for a file that cannot be read.
     """
     importlib.import_module("pulumi")
     names = sorted(set(named(main)))
-    for name in names:
+    classes = [found for name in names if isinstance(found := _load(name), type)]
+    with contextlib.suppress(Exception):  # an SDK with other internals: it resolves them itself
+        _resolve_types(classes)
+    if (pydantic := sys.modules.get("pydantic")) is not None:
         with contextlib.suppress(Exception):
-            _load(name)
+            pydantic.create_model("First")  # pydantic searches all packages for plugins at its first model
     return names
 
 
 def named(main: Path) -> Iterator[str]:
     """Yield the Pulumi modules that the sources in `main` name, with repetitions."""
-    for path in sorted(main.rglob("*.py")):
+    for path in program_files(main):
+        if path.suffix != ".py":
+            continue
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except OSError as error:
@@ -44,34 +54,86 @@ def named(main: Path) -> Iterator[str]:
 
 
 def named_in(tree: ast.AST) -> Iterator[str]:
-    """Yield the Pulumi modules that one parsed source names, with repetitions."""
-    packages: dict[str, str] = {}  # by its local name in this file
+    """Yield the Pulumi modules and classes that one parsed source names, with repetitions."""
+    known: dict[str, str] = {}  # by its local name in this file
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for item in node.names:
-                if _is_sdk(item.name):
-                    packages[item.asname or item.name.partition(".")[0]] = item.name
+                if _is_shared(item.name):
+                    known[item.asname or item.name.partition(".")[0]] = item.name
                     yield item.name
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and _is_sdk(node.module or ""):
-            yield from (f"{node.module}.{item.name}" for item in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and _is_shared(node.module or ""):
+            for item in node.names:
+                known[item.asname or item.name] = f"{node.module}.{item.name}"
+                yield f"{node.module}.{item.name}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in packages:
-            yield f"{packages[node.value.id]}.{node.attr}"
+        if isinstance(node, ast.Attribute) and (name := _dotted(node, known)):
+            yield name
 
 
-def _is_sdk(module: str) -> bool:
-    return module.partition(".")[0].startswith("pulumi_")
+def _dotted(node: ast.Attribute, known: Mapping[str, str]) -> str:
+    """Return the full name of ``gcp.compute.Network``, if `known` has ``gcp``; otherwise ""."""
+    parts = [node.attr]
+    inner = node.value
+    while isinstance(inner, ast.Attribute):
+        parts.append(inner.attr)
+        inner = inner.value
+    if not isinstance(inner, ast.Name) or inner.id not in known:
+        return ""
+    return ".".join((known[inner.id], *reversed(parts)))
 
 
-def _load(name: str) -> None:
-    """Import `name`, a module or a member of one; a lazy module is loaded by accessing it."""
-    parent, _, last = name.rpartition(".")
-    if not parent:
-        importlib.import_module(name)
-        return
-    found = getattr(importlib.import_module(parent), last, None)
-    if isinstance(found, ModuleType):
-        dir(found)
-        getattr(found, "__all__", None)
-    elif found is None:
-        importlib.import_module(name)
+def _is_shared(module: str) -> bool:
+    """Whether `module` is of an SDK, or of pydantic, which configurations are often read with."""
+    package = module.partition(".")[0]
+    return package.startswith("pulumi_") or package == "pydantic"
+
+
+def _load(name: str) -> object:
+    """Import what `name` names, a module or a member of one, and return it; None if it cannot be imported.
+
+    A lazy module is loaded by accessing it.
+    """
+    first, *rest = name.split(".")
+    with contextlib.suppress(Exception):
+        found: object = importlib.import_module(first)
+        for part in rest:
+            inner = getattr(found, part, None)
+            if inner is None and isinstance(found, ModuleType):
+                inner = importlib.import_module(f"{found.__name__}.{part}")
+            found = inner
+        if isinstance(found, ModuleType):
+            dir(found)
+            getattr(found, "__all__", None)
+        return found
+    return None
+
+
+def _resolve_types(classes: Sequence[type]) -> None:
+    """Let the SDK resolve the types of the properties of `classes`, and of the types in them."""
+    from pulumi import Resource
+    from pulumi._types import (
+        input_type_types,
+        is_input_type,
+        is_output_type,
+        output_type_types,
+        resource_types,
+    )
+
+    resolved: set[type] = set()
+
+    def resolve(hint: Any) -> None:
+        for argument in typing.get_args(hint):
+            resolve(argument)
+        if isinstance(hint, type) and hint not in resolved and (is_output_type(hint) or is_input_type(hint)):
+            resolved.add(hint)
+            types = output_type_types if is_output_type(hint) else input_type_types
+            for inner in types(hint).values():
+                resolve(inner)
+
+    for found in classes:
+        if issubclass(found, Resource):
+            for inner in resource_types(found).values():
+                resolve(inner)
+        else:
+            resolve(found)

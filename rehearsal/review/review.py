@@ -14,7 +14,8 @@ from typing import Final
 
 from rehearsal.engine.events import Listener, Remediation
 from rehearsal.errors import InputError, KingdomError
-from rehearsal.parallel_preview import Job, Outcome, preview_all
+from rehearsal.parallel_preview import Job, Outcome, Packs, preview_all
+from rehearsal.pulumi.program_files import program_files
 from rehearsal.pulumi.project import Project
 from rehearsal.review.base_checkout import (
     Base,
@@ -189,11 +190,11 @@ def review(
 
 
 def _program(project: Project) -> dict[str, bytes]:
-    """Return the files of the program by their path below its folder."""
+    """Return the files of the program by their path below its folder, without the stack files."""
     return {
         str(path.relative_to(project.main)): path.read_bytes()
-        for path in sorted(project.main.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        for path in program_files(project.main)
+        if path.parent != project.stacks or not path.name.startswith("Pulumi.")
     }
 
 
@@ -232,23 +233,28 @@ def _compared(
 ) -> tuple[tuple[StackReview, ...], tuple[RuleChange, ...]]:
     here, there = project.stack_names(), base.project.stack_names()
     stacks = stacks or [*here, *(name for name in there if name not in here)]
+    heads = [Job(project, stack, policies) for stack in stacks if stack in here]
     before = [
         Job(base.project, stack, None, state=base.states / stack, apply=True)
         for stack in stacks
         if stack in there
     ]
-    bases = {outcome.job.stack: outcome for outcome in preview_all(before, listener=listener)}
-    errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
-    states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
-    rule_sets = _rule_sets(project, base.project, [stack for stack in stacks if stack in here], policies)
-    weaker, unusable = rule_changes(project, rule_sets)
-    heads = [Job(project, stack, policies, state=states[stack]) for stack in stacks if stack in here]
-    by_base_rules = [
-        Job(project, stack, rules.pack, state=states[stack], policy_config=rules.config)
-        for stack, (rules, _) in rule_sets.items()
-        if stack not in unusable
-    ]
-    outcomes = preview_all([*heads, *by_base_rules], listener=listener)
+    with Packs() as packs:
+        packs.start(heads)
+        bases = {
+            outcome.job.stack: outcome for outcome in preview_all(before, listener=listener, packs=packs)
+        }
+        errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
+        states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
+        rule_sets = _rule_sets(project, base.project, [job.stack for job in heads], policies)
+        weaker, unusable = rule_changes(project, rule_sets)
+        heads = [replace(job, state=states[job.stack]) for job in heads]
+        by_base_rules = [
+            Job(project, stack, rules.pack, state=states[stack], policy_config=rules.config)
+            for stack, (rules, _) in rule_sets.items()
+            if stack not in unusable
+        ]
+        outcomes = preview_all([*heads, *by_base_rules], listener=listener, packs=packs)
     after = {outcome.job.stack: outcome for outcome in outcomes[: len(heads)]}
     again = {outcome.job.stack: outcome for outcome in outcomes[len(heads) :]}
     reviews = tuple(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.engine.events import Op, Silent, Step
-from rehearsal.parallel_preview import Job, Outcome, preview_all, worst
+from rehearsal.parallel_preview import Job, Outcome, Packs, preview_all, worst
 from rehearsal.pulumi.project import Project
 
 PROGRAM = """
@@ -119,7 +119,8 @@ def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
     assert [outcome.exit_code for outcome in preview_all(jobs(toys), parallel=1)] == [0, 0, 0]
 
 
-def test_each_job_uses_the_one_pack_started_for_it(tmp_path: Path) -> None:
+def marking_pack(tmp_path: Path) -> Path:
+    """A pack whose process writes an empty file STACK-PID, and which has a finding on every resource."""
     pack = tmp_path / "pack"
     pack.mkdir()
     (pack / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.2.3\n")
@@ -131,17 +132,50 @@ def test_each_job_uses_the_one_pack_started_for_it(tmp_path: Path) -> None:
     PolicyPack("one", [ResourceValidationPolicy("any", "Any.", check, EnforcementLevel.MANDATORY)])
     """
     (pack / "__main__.py").write_text(textwrap.dedent(source))
+    return pack
+
+
+def started(tmp_path: Path) -> list[tuple[str, int]]:
+    """Stack and process id of each process of `marking_pack`. None of them runs any more."""
+    found = [path.name.split("-") for path in sorted(tmp_path.glob("*-*"))]
+    for _, pid in found:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+    return [(stack, int(pid)) for stack, pid in found]
+
+
+def test_each_job_uses_the_one_pack_started_for_it(tmp_path: Path) -> None:
+    pack = marking_pack(tmp_path)
     toys = project(tmp_path / "toys", one="config: {toys:length: 1}", two="config: {toys:length: 2}")
     outcomes = preview_all([Job(toys, name, pack) for name in toys.stack_names()])
     assert [outcome.exit_code for outcome in outcomes] == [3, 3]
     for outcome in outcomes:
         assert outcome.result
         assert all(f"found in {outcome.job.stack}" in str(found) for found in outcome.result.mandatory)
-    started = sorted(path.name.partition("-") for path in tmp_path.glob("*-*"))
-    assert [stack for stack, _, _ in started] == ["one", "two"]
-    for _, _, pid in started:
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid), 0)
+    assert [stack for stack, _ in started(tmp_path)] == ["one", "two"]
+
+
+def test_packs_started_early_are_used_by_later_jobs_once(tmp_path: Path) -> None:
+    pack = marking_pack(tmp_path)
+    toys = project(tmp_path / "toys", one="config: {toys:length: 1}", two="config: {toys:length: 2}")
+    one, two = (Job(toys, name, pack) for name in toys.stack_names())
+    with Packs() as packs:
+        packs.start([one, two])
+        packs.start([one, two])
+        assert [outcome.exit_code for outcome in preview_all([Job(toys, "one", None)], packs=packs)] == [0]
+        assert [outcome.exit_code for outcome in preview_all([one], packs=packs)] == [3]
+        assert [outcome.exit_code for outcome in preview_all([one, two, two], packs=packs)] == [3, 3, 3]
+    # The last call used one pack that was started before, and started two more.
+    assert [stack for stack, _ in started(tmp_path)] == ["one", "one", "two", "two"]
+
+
+def test_a_pack_that_no_job_uses_ends(tmp_path: Path) -> None:
+    toys = project(tmp_path / "toys", one="config: {toys:length: 1}")
+    with Packs() as packs:
+        packs.start([Job(toys, "one", marking_pack(tmp_path))])
+        while not list(tmp_path.glob("one-*")):
+            time.sleep(0.02)
+    assert [stack for stack, _ in started(tmp_path)] == ["one"]
 
 
 def test_a_pack_that_cannot_start_is_reported_by_each_job(tmp_path: Path) -> None:

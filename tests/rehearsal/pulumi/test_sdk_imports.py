@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pulumi_random
 import pytest
+from pulumi import _types
 
 from rehearsal.errors import InputError
 from rehearsal.pulumi.sdk_imports import named, warm
@@ -20,10 +22,21 @@ def names(folder: Path, source: str) -> set[str]:
     ("source", "modules"),
     [
         ("import pulumi_gcp", {"pulumi_gcp"}),
-        ("import pulumi_gcp as gcp\ngcp.compute.Network('a')", {"pulumi_gcp", "pulumi_gcp.compute"}),
-        ("import pulumi_gcp\npulumi_gcp.redis.Instance('a')", {"pulumi_gcp", "pulumi_gcp.redis"}),
-        ("gcp.compute.Network('a')\nimport pulumi_gcp as gcp", {"pulumi_gcp", "pulumi_gcp.compute"}),
+        (
+            "import pulumi_gcp as gcp\ngcp.compute.Network('a')",
+            {"pulumi_gcp", "pulumi_gcp.compute", "pulumi_gcp.compute.Network"},
+        ),
+        (
+            "import pulumi_gcp\npulumi_gcp.redis.Instance('a')",
+            {"pulumi_gcp", "pulumi_gcp.redis", "pulumi_gcp.redis.Instance"},
+        ),
+        ("gcp.compute\nimport pulumi_gcp as gcp", {"pulumi_gcp", "pulumi_gcp.compute"}),
         ("from pulumi_gcp import compute, redis as r", {"pulumi_gcp.compute", "pulumi_gcp.redis"}),
+        (
+            "from pulumi_gcp import redis as r\nr.Instance('a')",
+            {"pulumi_gcp.redis", "pulumi_gcp.redis.Instance"},
+        ),
+        ("from pydantic import BaseModel", {"pydantic.BaseModel"}),
         ("from pulumi_kubernetes.apps.v1 import Deployment", {"pulumi_kubernetes.apps.v1.Deployment"}),
         ("def late():\n    import pulumi_random", {"pulumi_random"}),
     ],
@@ -56,10 +69,23 @@ def test_names_of_one_file_do_not_apply_to_another(tmp_path: Path) -> None:
     assert names(tmp_path, "cloud.compute.Network('a')\n") == {"pulumi_gcp"}
 
 
-def test_file_that_cannot_be_read_is_an_input_error(tmp_path: Path) -> None:
-    (tmp_path / "gone.py").symlink_to(tmp_path / "nothing.py")
-    with pytest.raises(InputError, match=r"gone\.py cannot be read: No such file or directory"):
+def test_file_that_cannot_be_read_is_an_input_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "__main__.py").touch()
+
+    def unreadable(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    with pytest.raises(InputError, match=r"__main__\.py cannot be read: Permission denied"):
         list(named(tmp_path))
+
+
+def test_packages_of_a_virtual_environment_inside_the_program_name_nothing(tmp_path: Path) -> None:
+    installed = tmp_path / "venv" / "lib" / "pulumi_gcp"
+    installed.mkdir(parents=True)
+    (tmp_path / "venv" / "pyvenv.cfg").touch()
+    (installed / "__init__.py").write_text("import pulumi_gcp.compute")
+    assert names(tmp_path, "import pulumi_random") == {"pulumi_random"}
 
 
 def test_named_modules_are_imported_once_and_returned_sorted(
@@ -104,3 +130,14 @@ def test_lazy_module_is_loaded(tmp_path: Path) -> None:
     )
     warm(tmp_path)
     assert "pulumi_random.random_pet" in sys.modules
+
+
+def test_types_of_named_classes_are_resolved_before_their_first_use(tmp_path: Path) -> None:
+    cached = _types._types_from_py_properties
+    cached.cache_clear()
+    (tmp_path / "__main__.py").write_text("import pulumi_random as r\nr.RandomPassword\n")
+    warm(tmp_path)
+    misses = cached.cache_info().misses
+    assert misses
+    assert "bcryptHash" in _types.resource_types(pulumi_random.RandomPassword)
+    assert cached.cache_info().misses == misses
