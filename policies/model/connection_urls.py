@@ -145,9 +145,10 @@ def _enables(scheme: str, key: str, value: str) -> bool:
     )
 
 
-# Local hosts, and hosts of URLs that only name a vocabulary.
+# Local hosts, those of addresses to listen on, and hosts of URLs that only name a vocabulary.
 _LOCAL: Final = (
     *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
+    *("::", "+", "*"),  # every address, the last two in Kestrel and HTTP.sys
     *("metadata.google.internal", "169.254.169.254"),
 )
 _NAMES: Final = ("www.w3.org", "json-schema.org", "schemas.xmlsoap.org")
@@ -203,6 +204,21 @@ def urls_in(text: str) -> Iterator[str]:
     for found in _URL.finditer(text):
         if not found["tls"]:
             yield found.group(0)
+
+
+def lines_of(urls: Iterable[str], text: str) -> list[int]:
+    """Return the first lines of `text`, from 1, that contain one of `urls` outside of a comment."""
+    wanted = list(dict.fromkeys(urls))[:_MAX_LOCATED]
+    found: list[int] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if any(url in line for url in wanted) and not _COMMENT.match(line):
+            found.append(number)
+            if len(found) == _MAX_LOCATED:
+                break
+    return found
+
+
+_MAX_LOCATED: Final = 5
 
 
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:

@@ -132,6 +132,18 @@ class Scaling:
         return {(item.namespace, item.kind, item.name): item for item in self._stack.objects}
 
     @cached_property
+    def _in_files(self) -> dict[tuple[str, Key], Object]:
+        return {
+            (item.source, (item.namespace, item.kind, item.name)): item
+            for item in self._stack.objects
+            if item.source
+        }
+
+    def near(self, item: Object, key: Key) -> Object | None:
+        """Return the object of a key, of several in different files the one in the file of `item`."""
+        return self._in_files.get((item.source, key)) or self.objects.get(key)
+
+    @cached_property
     def default_priority_class(self) -> str:
         """Return the default priority class: the global default with the lowest value."""
         found = [

@@ -34,8 +34,8 @@ _TAGS: Final = ("SOC2:A1.1", "KUB1")
 )
 def hpa_target_without_replicas(stack: Stack, _: Settings) -> Iterator[Finding]:
     scaling = Scaling.of(stack)
-    for key in scaling.horizontal:
-        target = scaling.objects.get(key)
+    for key, scaler in scaling.horizontal.items():
+        target = scaling.near(scaler, key)
         if target is not None and target.node.at("spec", "replicas").present:
             yield target.node.at("spec", "replicas").finding("must be left to the HorizontalPodAutoscaler")
 

@@ -38,6 +38,7 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
     for item in stack.of_kind("LimitRange"):
         for limit in item.node.at("spec", "limits").items():
             yield from _contradictions(limit)
+            _mark_unproven(limit, item.namespace, Scaling.of(stack))
     ranges = stack.by_namespace("LimitRange")
     defaults = {namespace: Defaults.of(items) for namespace, items in ranges.items()}
     for namespace, workloads in Scaling.of(stack).workloads.items():
@@ -49,6 +50,20 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
     for item in stack.of_kind("PersistentVolumeClaim"):
         own = defaults.get(item.namespace, Defaults())
         yield from _claim_refused(item.label, item.node["spec"], own)
+
+
+_NAMED: Final = 5
+
+
+def _mark_unproven(limit: Node, namespace: str, scaling: Scaling) -> None:
+    """Note the custom resources whose pods or claims a limit also bounds, since they are not declared."""
+    claims = limit["type"].is_one_of("PersistentVolumeClaim")
+    others = (scaling.creators if claims else scaling.pod_creators).get(namespace, [])
+    if others:
+        names = ", ".join(item.label for item in others[:_NAMED])
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        what = "claims" if claims else "pods"
+        limit.mark_unevaluated(f"is not proven for the {what} that {names}{more} may create")
 
 
 def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.model.connection_urls import urls_in, weakness
+from policies.model.connection_urls import lines_of, urls_in, weakness
 from policies.model.pods import DOCUMENTATION, POD_TYPES, pod_templates
 from policies.model.property_tree import Finding, Node
 from policies.model.stack import Object, Resource, Stack, objects_of
@@ -526,10 +526,17 @@ def _decoded(text: object) -> str | None:
 
 
 def _weak(node: Node, allowed: tuple[str, ...], text: str | None = None) -> Iterator[Finding]:
-    """Yield findings at `node` for the URLs in `text`, or in the value itself."""
+    """Yield a finding at `node` for each weakness of the URLs in `text`, or in the value itself."""
     if not node.known() or not isinstance(node.raw, str):
         return
-    for url in urls_in(node.raw if text is None else text):
+    whole = node.raw if text is None else text
+    found: dict[str, list[str]] = {}
+    for url in urls_in(whole):
         reason = weakness(url, allowed)
         if reason is not None:
-            yield node.finding(reason)
+            found.setdefault(reason, []).append(url)
+    for reason, weak in found.items():
+        lines = lines_of(weak, whole) if "\n" in whole.strip() else []
+        numbers = ", ".join(map(str, lines))
+        where = f", in line{'s' if len(lines) > 1 else ''} {numbers} of the text" if lines else ""
+        yield node.finding(reason + where)

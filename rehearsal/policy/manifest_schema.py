@@ -69,7 +69,10 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
     )
     for found in problems:
         path = parse_path(found.path)
-        if not _accepted(path, found.reason):
+        if not path and found.reason.startswith("unknown resource type"):
+            reason = f"Kubernetes has no kind {manifest.kind[:80]!r} in {str(version)[:80]}"
+            yield Finding(reason, ("kind",), manifest.resource.urn)
+        elif not _accepted(path, found.reason):
             yield Finding(found.reason, path, manifest.resource.urn)
 
 

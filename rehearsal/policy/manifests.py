@@ -95,6 +95,8 @@ class Reading:
     directives: set[str] = field(default_factory=set)
     # The files that a test of Chainsaw compares with objects of the cluster.
     assertions: set[Path] = field(default_factory=set)
+    # The files that a test of Chainsaw applies, also if it compares them later.
+    applied: set[Path] = field(default_factory=set)
     # Files of assertions that were left out of folders.
     left_out: list[str] = field(default_factory=list)
 
@@ -146,11 +148,12 @@ def read(paths: list[str], *, exclude: tuple[str, ...] = ()) -> Reading:
 def _leave_out_assertions(reading: Reading, start: int) -> None:
     """Remove the manifests from `start` on that are assertions, and record their files."""
     known: dict[str, bool] = {}
+    only_compared = reading.assertions - reading.applied
     for manifest in reading.manifests[start:]:
         if manifest.file not in known:
             path = Path(manifest.file)
             named = _ASSERTIONS.fullmatch(path.name) is not None
-            known[manifest.file] = named or bool(reading.assertions and path.resolve() in reading.assertions)
+            known[manifest.file] = named or bool(only_compared and path.resolve() in only_compared)
     files = [file for file, assertion in known.items() if assertion]
     if files:
         reading.left_out += files
@@ -367,6 +370,7 @@ def _documents(name: str, text: str, *, strict: bool, reading: Reading) -> Itera
         if isinstance(version, str) and version.startswith(_TEST_GROUP):
             reading.patches.update(_files_of_test(name, document.value, "patch"))
             reading.assertions.update(_files_of_test(name, document.value, "assert", "error"))
+            reading.applied.update(_files_of_test(name, document.value, "apply", "create", "update"))
         if document.bad_number_line:
             problems.append(
                 f"{name}:{document.bad_number_line}: not a number: JSON has neither .inf nor .nan"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.model.connection_urls import urls_in, weakness
+from policies.model.connection_urls import lines_of, urls_in, weakness
 
 PROTECTED = (
     "jdbc:mysql://h/d?useSSL=true", "jdbc:mysql://h/d?sslMode=REQUIRED", "jdbc:mysql://h/d?sslMode=VERIFY_CA",
@@ -28,7 +28,7 @@ PROTECTED = (
     "postgres://h/d?sslrootcert=system", "host=h user=a sslmode=require", "https://h/page?verify=false",
     "postgres:///d?host=/var/run/postgresql", "postgresql://u@%2Frun%2Fpg/d", "postgres:///d",
     "mysql://u@/d?unix_socket=/run/mysqld.sock", "SASL_SSL://h:9093",
-    "postgresql://h/d;version=1?sslmode=require",
+    "postgresql://h/d;version=1?sslmode=require", "http://+:8080", "http://*:80;https://*:443", "http://[::]:80",
 )  # fmt: skip
 WEAK = (
     "http://api.example.com/?host=/x", "amqp://rabbit/?socket=/x",
@@ -81,3 +81,10 @@ def test_urls_of_a_document_type_are_left_out() -> None:
 
 def test_options_of_a_shell_line_are_not_comments() -> None:
     assert list(urls_in("app\n  --url=http://f\n")) == ["http://f"]
+
+
+def test_lines_of_urls_are_those_outside_of_comments() -> None:
+    text = "a: http://a\n# http://a\nb: 1\nc: http://b and http://a\n"
+    assert lines_of(["http://a", "http://b"], text) == [1, 4]
+    assert lines_of(["http://a"], "http://a\n" * 9) == [1, 2, 3, 4, 5]
+    assert lines_of(["http://c"], text) == []

@@ -93,6 +93,15 @@ def test_variants_of_a_budget_in_several_files_are_one_budget(tmp_path: Path) ->
     assert "matches two PodDisruptionBudgets" in found.message
 
 
+def test_autoscaler_of_several_files_has_the_target_in_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(workload(replicas=None) + _hpa())
+    (tmp_path / "b.yaml").write_text(workload(replicas=3))
+    assert check([str(tmp_path)], only=("hpa-target-without-replicas",)).remarks == ()
+    (tmp_path / "a.yaml").write_text(_hpa())
+    [found] = check([str(tmp_path)], only=("hpa-target-without-replicas",)).remarks
+    assert found.file.endswith("b.yaml")
+
+
 def _hpa(metrics: str = "") -> str:
     spec = f"minReplicas: 2, maxReplicas: 4, scaleTargetRef: {TARGET}{metrics}"
     return manifest("autoscaling/v2", "HorizontalPodAutoscaler", spec)

@@ -8,6 +8,7 @@ from tests.support.manifests import manifest, outcome, workload
 
 STORAGE = manifest("v1", "LimitRange", "limits: [{type: PersistentVolumeClaim, max: {storage: 1Gi}}]")
 CPU = manifest("v1", "LimitRange", "limits: [{type: Container, max: {cpu: 500m}}]")
+CLUSTER = manifest("postgresql.cnpg.io/v1", "Cluster", "instances: 3")
 BIG = "{resources: {requests: {storage: 2Gi}}}"
 CASES = {
     "claim template of a StatefulSet": (
@@ -31,6 +32,9 @@ CASES = {
         "found",
     ),
     "maximum fills in the default": (CPU + workload(resources="{}"), "clean"),
+    "pods of a custom resource": (CPU + CLUSTER, "unproven"),
+    "claims of a custom resource": (STORAGE + CLUSTER, "unproven"),
+    "configuration": (CPU + manifest("networking.istio.io/v1", "Sidecar", ""), "clean"),
     "request above the filled-in limit": (CPU + workload(resources="{requests: {cpu: 700m}}"), "found"),
 }
 

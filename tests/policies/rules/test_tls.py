@@ -150,3 +150,13 @@ def test_documentation_of_a_config_map_has_no_connections() -> None:
     text = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {KEY: 'http://a.example'}\n"
     assert outcome(text, "tls-urls").result == "found"
     assert outcome(text.replace("KEY", "_example"), "tls-urls").result == "clean"
+
+
+def test_a_url_in_a_file_has_its_line() -> None:
+    data = 'data: {a.conf: "x\\nhttp://a\\n# http://a\\nhttp://b\\nmongodb://c\\n", b: "http://d"}'
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n{data}\n"
+    assert list(outcome(text, "tls-urls").findings) == [
+        "http:// is not encrypted",
+        "http:// is not encrypted, in lines 2, 4 of the text",
+        "mongodb:// without a TLS option is not encrypted, in line 5 of the text",
+    ]

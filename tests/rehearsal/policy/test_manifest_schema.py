@@ -149,3 +149,9 @@ def test_a_repeated_key_beside_a_merged_anchor_is_found(file: Path) -> None:
         "  annotations: {<<: *a, x: '2', y: '3', y: '4'}\n"
     )
     assert [path for path, _ in found(file, text)] == ["metadata.annotations.y"]
+
+
+@pytest.mark.parametrize("kind", ["deployment", "Deploymentt"])
+def test_kind_that_kubernetes_does_not_have_is_reported_at_its_line(file: Path, kind: str) -> None:
+    text = f"apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: a}}\n"
+    assert found(file, text) == [("kind", f"Kubernetes has no kind {kind!r} in apps/v1")]

@@ -402,6 +402,7 @@ spec:
   - try:
     - apply: {file: install.yaml}
     - assert: {file: ./ready.yaml}
+    - assert: {file: install.yaml}
     - patch: {file: patch.yaml}
     - {wait: {}, sleep: 5}
     - 3
