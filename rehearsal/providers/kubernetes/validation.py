@@ -214,6 +214,8 @@ _CLOSED_KEYS: Final = frozenset(name.rpartition(".")[2] for name in CLOSED)
 def _closed(value: str, path: Path) -> Iterator[Problem]:
     names = [part for part in path if isinstance(part, str)]
     values = CLOSED.get(names[-1]) or CLOSED.get(".".join(names[-2:]))
+    if names[-2:] == ["limits", "type"] and "/" in value:
+        return  # a type with a domain, such as openshift.io/Image (`validateLimitRangeTypeName`)
     if values and value not in values:
         yield problem(path, f"{value!r} is not one of {', '.join(values)}{suggestion(value, values)}")
 

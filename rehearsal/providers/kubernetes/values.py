@@ -25,6 +25,12 @@ def opened(value: Any) -> Any:
     return value
 
 
+def scalar(value: Any) -> Any:
+    """Return `value` without its secret wrapper, and None for a list or an object, which has no hash."""
+    value = opened(value)
+    return None if isinstance(value, (list, Mapping)) else value
+
+
 def items(value: Any) -> list[Any]:
     """Return the items of a list without secret wrappers; none if the list is unknown or absent."""
     value = opened(value)

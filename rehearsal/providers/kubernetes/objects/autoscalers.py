@@ -14,6 +14,7 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
+    scalar,
     value_at,
 )
 from rehearsal.providers.validation import Problem, problem
@@ -41,7 +42,7 @@ def autoscaler_problems(inputs: Mapping[str, Any]) -> Found:
     spec = mapping(inputs.get("spec"))
     low, high = integer(spec.get("minReplicas", 1)), integer(spec.get("maxReplicas"))
     yield from numbers(spec, _SPEC, {"minReplicas": 0, "maxReplicas": 1})
-    kinds = {opened(mapping(metric).get("type")) for metric in items(spec.get("metrics"))}
+    kinds = {scalar(mapping(metric).get("type")) for metric in items(spec.get("metrics"))}
     if (
         low == 0
         and opened(spec.get("metrics")) is not UNKNOWN

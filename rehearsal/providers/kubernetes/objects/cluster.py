@@ -20,6 +20,7 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
+    scalar,
     value_at,
 )
 from rehearsal.providers.validation import Problem, problem
@@ -67,7 +68,7 @@ def access_mode_problems(spec: Mapping[str, Any], path: Path) -> Iterator[Proble
     for number, mode in enumerate(items(modes)):
         if isinstance(mode, str) and mode is not UNKNOWN and mode not in _ACCESS_MODES:
             yield problem((*at, number), f"{mode!r} is not one of {', '.join(_ACCESS_MODES)}")
-    if "ReadWriteOncePod" in items(modes) and set(items(modes)) - {"ReadWriteOncePod", UNKNOWN}:
+    if "ReadWriteOncePod" in items(modes) and set(map(scalar, items(modes))) - {"ReadWriteOncePod", UNKNOWN}:
         yield problem(at, "ReadWriteOncePod must not be listed with another access mode")
 
 
@@ -114,7 +115,8 @@ def _webhook(webhook: Mapping[str, Any], path: Path) -> Iterator[Problem]:
     for selector in ("namespaceSelector", "objectSelector"):
         yield from selector_problems(webhook.get(selector), (*path, selector))
     versions = opened(webhook.get("admissionReviewVersions"))
-    if versions is not UNKNOWN and UNKNOWN not in items(versions) and not {*items(versions)} & {*_REVIEWS}:
+    listed = {*map(scalar, items(versions))}
+    if versions is not UNKNOWN and UNKNOWN not in listed and not listed & {*_REVIEWS}:
         yield problem((*path, "admissionReviewVersions"), f"must contain one of {', '.join(_REVIEWS)}")
     yield from _client(opened(webhook.get("clientConfig")), (*path, "clientConfig"))
     for number, rule in enumerate(items(webhook.get("rules"))):

@@ -19,6 +19,7 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
+    scalar,
 )
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -128,7 +129,7 @@ def _rule(rule: Mapping[str, Any], path: Path) -> Found:
     filters = items(rule.get("filters"))
     for number, item in enumerate(filters):
         yield from _filter(mapping(item), (*path, "filters", number))
-    kinds = [opened(mapping(item).get("type")) for item in filters]
+    kinds = [scalar(mapping(item).get("type")) for item in filters]
     if "RequestRedirect" in kinds and items(rule.get("backendRefs")):
         yield problem((*path, "backendRefs"), "must not be set beside a filter RequestRedirect")
     if {"RequestRedirect", "URLRewrite"} <= {*kinds} - {UNKNOWN}:

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from policies.api import parse_quantity
-from rehearsal.providers.kubernetes.values import given, items, mapping, opened
+from rehearsal.providers.kubernetes.values import (
+    given,
+    items,
+    mapping,
+    opened,
+    scalar,
+)
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
 
@@ -20,7 +26,7 @@ def limit_range_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
     for number, limit in enumerate(items(mapping(inputs.get("spec")).get("limits"))):
         if not isinstance(limit, Mapping):
             continue
-        at, kind = ("spec", "limits", number), opened(limit.get("type"))
+        at, kind = ("spec", "limits", number), scalar(limit.get("type"))
         if kind in seen:
             yield problem((*at, "type"), f"{kind!r} has limits already")
         seen |= {kind} - {None, UNKNOWN}
@@ -39,7 +45,7 @@ def limit_range_problems(inputs: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _limit(limit: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    if opened(limit.get("type")) == "Pod":
+    if scalar(limit.get("type")) == "Pod":
         for name in ("default", "defaultRequest"):
             if given(limit.get(name)):
                 yield problem((*path, name), "may not be set where type is Pod")

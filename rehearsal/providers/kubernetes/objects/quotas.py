@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from policies.api import parse_quantity
-from rehearsal.providers.kubernetes.values import items, mapping, missing, opened, value_at
+from rehearsal.providers.kubernetes.values import (
+    items,
+    mapping,
+    missing,
+    opened,
+    scalar,
+    value_at,
+)
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN
 
@@ -39,7 +46,7 @@ def resource_quota_problems(inputs: Mapping[str, Any]) -> Found:
             yield problem(("spec", "scopes", number), f"{scope!r} is not one of {', '.join(_QUOTA_SCOPES)}")
     yield from _scope_problems(inputs)
     for pair in _OPPOSITE_SCOPES:
-        if {*items(value_at(inputs, "spec", "scopes"))} >= pair:
+        if {*map(scalar, items(value_at(inputs, "spec", "scopes")))} >= pair:
             yield problem(("spec", "scopes"), f"must not contain both {' and '.join(sorted(pair))}")
     expressions = ("spec", "scopeSelector", "matchExpressions")
     for number, expression in enumerate(items(value_at(inputs, *expressions))):

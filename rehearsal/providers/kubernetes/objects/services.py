@@ -22,6 +22,7 @@ from rehearsal.providers.kubernetes.values import (
     opened,
     port_number,
     qualified_name,
+    scalar,
 )
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -170,7 +171,7 @@ def _ports(ports: list[Any]) -> Found:
             continue
         at = (*_SPEC, "ports", number)
         yield from qualified_name(port.get("appProtocol"), (*at, "appProtocol"))
-        key = (opened(port.get("protocol", "TCP")), opened(port.get("port")))
+        key = (scalar(port.get("protocol", "TCP")), scalar(port.get("port")))
         if UNKNOWN not in key and None not in key:
             if key in seen:
                 yield problem(at, f"is the second port {key[1]} of {key[0]}")

@@ -18,6 +18,7 @@ from rehearsal.providers.kubernetes.values import (
     numbers,
     one_of,
     opened,
+    scalar,
     value_at,
 )
 from rehearsal.providers.validation import Problem, problem
@@ -102,7 +103,9 @@ def stateful_set_problems(inputs: Mapping[str, Any]) -> Found:
         below = ("spec", "persistentVolumeClaimRetentionPolicy")
         yield from one_of(retention, below, event, ("Delete", "Retain"))
     template = dict(mapping(value_at(inputs, *_TEMPLATE)))
-    claims = [value_at(claim, "metadata", "name") for claim in items(spec.get("volumeClaimTemplates"))]
+    claims = [
+        scalar(value_at(claim, "metadata", "name")) for claim in items(spec.get("volumeClaimTemplates"))
+    ]
     for number, claim in enumerate(items(spec.get("volumeClaimTemplates"))):
         at = ("spec", "volumeClaimTemplates", number)
         yield from dns_label(value_at(claim, "metadata", "name"), (*at, "metadata", "name"))
@@ -110,7 +113,7 @@ def stateful_set_problems(inputs: Mapping[str, Any]) -> Found:
             yield from claim_problems(mapping(claim.get("spec")), (*at, "spec"))
     volumes = items(template.get("volumes"))
     # A claim replaces the volume of the same name.
-    named = {value_at(volume, "name") for volume in volumes}
+    named = {scalar(value_at(volume, "name")) for volume in volumes}
     added = [claim for claim in claims if claim is UNKNOWN or (claim is not None and claim not in named)]
     template["volumes"] = [*volumes, *({"name": claim} for claim in added)]
     yield from _template(inputs, template)

@@ -24,6 +24,7 @@ from rehearsal.providers.kubernetes.values import (
     opened,
     port_name,
     port_number,
+    scalar,
 )
 from rehearsal.providers.validation import Problem, problem
 from rehearsal.pulumi.properties import UNKNOWN, Path
@@ -73,7 +74,8 @@ def pod_problems(spec: Any, path: Path, restart: tuple[str, ...] = ()) -> Iterat
             at = (*path, kind, number)
             if isinstance(container, Mapping):
                 yield from _container(container, at, names, seen, kind == "containers")
-    yield from _host_ports(items(spec.get("containers")), (*path, "containers"))
+    on_host = opened(spec.get("hostNetwork")) is True
+    yield from _host_ports(items(spec.get("containers")), (*path, "containers"), on_host=on_host)
     yield from scheduling_problems(spec, path)
     yield from security_problems(spec.get("securityContext"), (*path, "securityContext"))
     config = opened(spec.get("dnsConfig"))
@@ -189,14 +191,21 @@ def _ports(container: Mapping[str, Any], path: Path) -> Iterator[Problem]:
             names.add(name)
 
 
-def _host_ports(containers: list[Any], path: Path) -> Iterator[Problem]:
-    """`checkHostPortConflicts`: two ports of a pod cannot have one port of the host."""
+def _host_ports(containers: list[Any], path: Path, *, on_host: bool) -> Iterator[Problem]:
+    """`checkHostPortConflicts`, `validateHostNetwork`: two ports of a pod cannot have one port of the host.
+
+    `on_host` is whether the pod uses the network of its node.
+    """
     seen: set[tuple[Any, ...]] = set()
     for number, container in enumerate(containers):
         for index, port in enumerate(items(mapping(container).get("ports"))):
-            if not isinstance(port, Mapping) or opened(port.get("hostPort")) in (None, 0):
+            if not isinstance(port, Mapping) or scalar(port.get("hostPort")) in (None, 0):
                 continue
-            key = tuple(opened(port.get(name, default)) for name, default in _HOST_PORT.items())
+            own, inside = opened(port.get("hostPort")), opened(port.get("containerPort"))
+            if on_host and own != inside and UNKNOWN not in (own, inside):
+                reason = f"must be the containerPort ({inside}) where hostNetwork is true"
+                yield problem((*path, number, "ports", index, "hostPort"), reason)
+            key = tuple(scalar(port.get(name, default)) for name, default in _HOST_PORT.items())
             if UNKNOWN not in key and key in seen:
                 reason = f"{key[0]} is the host's port of another one too"
                 yield problem((*path, number, "ports", index, "hostPort"), reason)

@@ -163,3 +163,11 @@ def test_status_is_that_of_a_ready_object() -> None:
     assert balanced["loadBalancer"]["ingress"][0]["ip"].startswith("10.")
     assert status("ResourceQuota", "seed", {"spec": {"hard": {"pods": "3"}}}) == {"hard": {"pods": "3"}}
     assert status("ConfigMap", "seed", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid"), [("Container", True), ("openshift.io/Image", True), ("Image", False)]
+)
+def test_type_of_limits_is_known_or_has_a_domain(kind: str, valid: bool) -> None:
+    limits = found({"spec": {"limits": [{"type": kind, "max": {"cpu": "1"}}]}}, "LimitRange")
+    assert (limits == {}) == valid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rehearsal.providers.kubernetes.values import given, items, known_text, mapping, missing, opened
+from rehearsal.providers.kubernetes.values import given, items, known_text, mapping, missing, opened, scalar
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 
 
@@ -16,3 +16,10 @@ def test_a_secret_is_opened_and_what_is_not_known_is_neither_given_nor_missing()
     assert (given(UNKNOWN), missing(UNKNOWN)) == (False, False)
     assert (given("a"), missing("a")) == (True, False)
     assert (given([]), missing(Secret([]))) == (False, True)
+
+
+def test_lists_and_objects_are_no_scalars() -> None:
+    assert [scalar(value) for value in (Secret("a"), 1, None, ["a"], {"a": 1}, Secret([]))] == [
+        "a", 1, None, None, None, None,
+    ]  # fmt: skip
+    assert scalar(UNKNOWN) is UNKNOWN

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from rehearsal.providers.kubernetes.declared_types import declared_inputs
+from rehearsal.providers.kubernetes.validation import problems
 from rehearsal.pulumi.properties import UNKNOWN, parse_path
 from tests.rehearsal.providers.calls import Calls, urn
 from tests.rehearsal.providers.constraints.test_faults import only_at, with_an_unknown_value, without
@@ -108,3 +111,36 @@ def test_a_value_of_a_variation_that_is_not_known_is_accepted(token: str, kubern
         for unknown in with_an_unknown_value(inputs):
             if unknown is not UNKNOWN:
                 assert not kubernetes.check(urn(token), unknown).failures, unknown
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the paths of all values below `value`."""
+    entries: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = enumerate(value)
+    for key, item in entries:
+        yield (*path, key)
+        yield from places(item, (*path, key))
+
+
+OBJECTS = [
+    *((token, case["valid"]) for token, case in (*CASES.items(), *SERVER.items(), *CONTROL_PLANE.items())),
+    *((token, case["inputs"]) for token, cases in REFUSED.items() for case in cases),
+]
+
+
+# Lists and objects have no hash; a check that put one into a set raised TypeError.
+@pytest.mark.parametrize("odd", [["x"], {"a": ["x"]}, True, -1.5], ids=repr)
+def test_a_value_of_a_wrong_type_is_no_error_of_the_checks(odd: Any) -> None:
+    for token, inputs in OBJECTS:
+        group, kind = token.split(":")[1].rpartition("/")[0], token.split(":")[2]
+        custom = declared_inputs(token) is None
+        for path in places(inputs):
+            changed_inputs = copy.deepcopy(inputs)
+            target: Any = changed_inputs
+            for key in path[:-1]:
+                target = target[key]
+            target[path[-1]] = odd
+            list(problems(changed_inputs, kind, custom=custom, group=group))

@@ -24,6 +24,10 @@ def pod(**container: Any) -> dict[str, Any]:
         ({"containers": [{"name": "a", "image": "b"}] * 2}, "spec.containers[1].name"),
         (pod() | {"initContainers": [{"name": "a", "image": "b"}]}, "spec.containers[0].name"),
         (pod(ports=[{"containerPort": 1, "name": "x"}] * 2), "spec.containers[0].ports[1].name"),
+        (
+            pod(ports=[{"containerPort": 80, "hostPort": 81}]) | {"hostNetwork": True},
+            "spec.containers[0].ports[0].hostPort",
+        ),
         (pod(volumeMounts=[{"name": "v", "mountPath": "/v"}]), "spec.containers[0].volumeMounts[0].name"),
         (pod(env=[{"name": "A", "valueFrom": {}}]), "spec.containers[0].env[0].valueFrom"),
         (
