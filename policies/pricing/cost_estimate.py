@@ -320,8 +320,8 @@ def _load_balancers(stack: Stack) -> Iterator[Line | Unpriced]:
 
 def _forwarding_rules(item: Object) -> int:
     if item.kind == "Gateway":
-        ports = {listener["port"].raw for listener in item.node.at("spec", "listeners").fresh().items()}
-        return len(ports)
+        listeners = item.node.at("spec", "listeners").fresh()
+        return len({str(listener["port"].raw) for listener in listeners.items()})
     if item.kind == "Service" and item.node.at("spec", "type").raw == "LoadBalancer":
         return 1
     return 0

@@ -140,7 +140,7 @@ def capabilities(resource: Resource, _: Settings) -> Iterator[Finding]:
                 yield drop.finding(f'{title(container)} must drop "ALL"')
             for item in _security(container).at("capabilities", "add").items():
                 # Others are found by pss-capabilities-baseline.
-                if item.is_not_one_of(*_CAPABILITIES_ADDED) and item.raw in _CAPABILITIES_BASELINE:
+                if item.is_not_one_of(*_CAPABILITIES_ADDED) and item.text() in _CAPABILITIES_BASELINE:
                     yield item.finding(f"{title(container)} must not add {item.raw!r}")
 
 

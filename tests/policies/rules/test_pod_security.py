@@ -218,6 +218,11 @@ def test_a_violation_hidden_by_an_unknown_is_unevaluated(
         {"spec": {"containers": [None, 1, "x", []]}},
         {"spec": {"containers": [{"securityContext": [], "ports": {}, "env": "x", "resources": 3}]}},
         {"spec": {"containers": [{"securityContext": {"capabilities": {"drop": "ALL", "add": {}}}}]}},
+        {
+            "spec": {
+                "containers": [{"securityContext": {"capabilities": {"drop": [["ALL"]], "add": [["x"], {}]}}}]
+            }
+        },
         {"spec": {"volumes": {"a": 1}, "securityContext": 1, "os": "windows", "hostUsers": "false"}},
         {"metadata": [], "spec": {"volumes": [None, "x"], "containers": [{"livenessProbe": "x"}]}},
     ],

@@ -18,7 +18,7 @@ def test_a_secret_is_opened_and_what_is_not_known_is_neither_given_nor_missing()
     assert (given([]), missing(Secret([]))) == (False, True)
 
 
-def test_lists_and_objects_are_no_scalars() -> None:
+def test_a_list_or_an_object_is_not_a_scalar() -> None:
     assert [scalar(value) for value in (Secret("a"), 1, None, ["a"], {"a": 1}, Secret([]))] == [
         "a", 1, None, None, None, None,
     ]  # fmt: skip
