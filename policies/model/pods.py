@@ -48,6 +48,7 @@ _CONFIGURATION: Final = frozenset(
 _CONFIGURING_KINDS: Final = frozenset(
     {
         ("argoproj.io", "AnalysisTemplate"), ("argoproj.io", "AppProject"),
+        ("autoscaling.gke.io", "AutoscalingMetric"),
         ("cert-manager.io", "Issuer"), ("monitoring.coreos.com", "AlertmanagerConfig"),
         ("monitoring.coreos.com", "PodMonitor"), ("monitoring.coreos.com", "Probe"),
         ("monitoring.coreos.com", "PrometheusRule"), ("monitoring.coreos.com", "ScrapeConfig"),

@@ -155,7 +155,8 @@ def _created(what: str, creators: list[Object]) -> list[str]:
     """Return the reason why there may be more objects in a namespace than counted; none without creators."""
     if not creators:
         return []
-    names = ", ".join(item.label for item in creators[:_NAMED])
+    # Sorted: the order of registrations differs between runs.
+    names = ", ".join(sorted(item.label for item in creators)[:_NAMED])
     more = f" and {len(creators) - _NAMED} more" if len(creators) > _NAMED else ""
     return [f"the number of {what} that {names}{more} may create is unknown"]
 

@@ -107,6 +107,7 @@ def test_unknown_template_of_a_custom_resource_is_noted(key: str, noted: bool) -
         ("external-secrets.io/v1:ExternalSecret", {}, True, False),
         ("monitoring.coreos.com/v1:Prometheus", {}, True, True),
         ("monitoring.coreos.com/v1:ServiceMonitor", {}, False, False),
+        ("autoscaling.gke.io/v1beta1:AutoscalingMetric", {}, False, False),
         ("networking.istio.io/v1:VirtualService", {}, False, False),
         ("secrets-store.csi.x-k8s.io/v1:SecretProviderClass", {"secretObjects": [{}]}, True, False),
         ("secrets-store.csi.x-k8s.io/v1:SecretProviderClass", {}, False, False),
