@@ -110,6 +110,7 @@ def _project(folder: Path, form: Form) -> Path:
         f"name: tiny\nruntime: {{name: python, options: {{{form.options}}}}}\n"
         f"main: {form.main}\nstackConfigDir: stacks\n"
     )
+    (root / form.path).parent.mkdir(parents=True, exist_ok=True)
     for name, text in form.files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
