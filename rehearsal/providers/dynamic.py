@@ -85,7 +85,8 @@ class DynamicProvider:
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
         response = self._call("Read", request, ("properties", "inputs"))
-        _annotate(response.inputs, request.inputs)
+        if response.HasField("inputs"):  # the SDK's server returns none: the recorded ones stay
+            _annotate(response.inputs, request.inputs)
         _annotate(response.properties, request.properties)
         return response
 

@@ -77,6 +77,8 @@ def test_list_with_a_secret_is_one_secret(case: Case) -> None:
     case.up()
     assert case.record("r").inputs["b"] == {"c": Secret(["x", "hunter2"])}
     assert case.record("r").outputs["b"] == {"c": Secret(["x", "hunter2"])}
+    case.refresh()
+    assert case.record("r").inputs["b"] == {"c": Secret(["x", "hunter2"])}
     assert "hunter2" not in case.state.read_text()
 
 
