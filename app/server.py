@@ -22,6 +22,7 @@ from granian.server.embed import Server
 from pymongo.errors import PyMongoError
 
 from app.application import application
+from app.idle_connections import IdleConnections
 from app.lifecycle import Lifecycle
 from app.services import Services, open_services
 from app.settings import ProcessRole, Settings
@@ -66,11 +67,13 @@ async def serve(role: ProcessRole, settings: Settings) -> int:
             loop.add_signal_handler(number, _begin_drain, lifecycle)
         startup = asyncio.create_task(_prepare(services))
         stopping = asyncio.create_task(_stop(server, lifecycle, settings.drain_seconds))
+        idle = asyncio.create_task(IdleConnections(settings.port, _CONNECTIONS).run())
         if role is ProcessRole.WORKER:
             await stack.enter_async_context(working(services))
         log.info("listening", host=settings.host, port=settings.port)
         await server.serve()
         startup.cancel()
+        idle.cancel()
         if not lifecycle.draining.is_set():
             stopping.cancel()
             log.error("server exited unexpectedly")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.http.problems import HEADER_FIELDS_TOO_LARGE, INTERNAL, MALFORMED, UNAVAILABLE, URI_TOO_LONG, Problem
 from app.http.requests import ClientDisconnected, discard_body, index_headers
 from app.http.responses import encode, write
+from app.idle_connections import in_flight
 from app.middleware.security_headers import add_security_headers
 from app.telemetry import context, metrics
 from app.telemetry.error_groups import ErrorGroups, is_outage
@@ -84,6 +85,8 @@ class TelemetryMiddleware:
             return send(message)
 
         metrics.traffic_in_flight.count += 1
+        client = scope.get("client")
+        in_flight.add(client)
         token = context.current.set(fields)
         try:
             header_bytes = 0
@@ -129,6 +132,7 @@ class TelemetryMiddleware:
             )
         finally:
             metrics.traffic_in_flight.count -= 1
+            in_flight.discard(client)
             self._record(scope, status, time.perf_counter() - began - scope.get("body_seconds", 0.0))
             context.current.reset(token)
 
