@@ -1,8 +1,8 @@
 """Source positions of registrations, found without reading the source files.
 
 The SDK extracts its stack trace with `traceback`, which looks up the text of every line and checks every file
-for changes, and converts each path to a URI again: a fifth of the processor time of a program. The traces are
-the same.
+for changes, and converts each path to a URI again: a twelfth of the processor time of a program. The traces
+are the same.
 """
 
 from __future__ import annotations
