@@ -22,6 +22,10 @@ ROWS: Final = (
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
     "qwertzuiop",
     "azertyuiop",
+    "абвгдежзийклмнопрстуфхцчшщъыьэюя",
+    "йцукенгшщзхъ",
+    "фывапролджэ",
+    "ячсмитьбю",
 )
 ROWS_BOTH_WAYS: Final = (*ROWS, *(row[::-1] for row in ROWS))
 LEET: Final = str.maketrans("013457@$!", "oieastasi")

@@ -20,10 +20,15 @@ _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
 )
-# Common passwords that the list of zxcvbn lacks: long words, and names of months.
-_WORDS: Final = ("administrator", "correcthorsebatterystaple", "iloveyouforever", *_MONTHS)
+# Common passwords that the list of zxcvbn lacks: long words, "password" in other languages, names of months.
+_WORDS: Final = (
+    *("administrator", "correcthorsebatterystaple", "iloveyouforever", "troubador", "troubadour"),
+    *("contraseña", "contrasena", "motdepasse", "passwort", "kennwort", "wachtwoord", "lozinka", "пароль"),
+    *_MONTHS,
+)
 _EDGES: Final = re.compile(r"^[\W\d_]+|[\W\d_]+$")
-_DATE: Final = re.compile(r"(\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})", re.ASCII)
+_DATE: Final = r"(?:\d{1,2}[\W_]+\d{1,2}[\W_]+\d{2,4}|\d{4}[\W_]+\d{1,2}[\W_]+\d{1,2})"
+_DATES: Final = re.compile(rf"{_DATE}(?:[\W_]*{_DATE})?", re.ASCII)
 _SERVICE: Final = ("kingdom", "kingdomstudios", "studio")
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
 # Ten million guesses take centuries at the permitted rate of failed sign-ins, and weeks with leaked hashes.
@@ -49,7 +54,7 @@ def violation(password: str, *obvious: str) -> str | None:
         return "repeats the same few characters"
     if _is_row(folded) or _is_row(folded.translate(_UNSHIFTED)):
         return "is a sequence of the keyboard or of the alphabet"
-    if _DATE.fullmatch(folded):
+    if _DATES.fullmatch(folded):
         return "is a date"
     # Frequent modifications of a common password: digits and punctuation around or in it, digits in place of
     # letters, repetition.

@@ -100,7 +100,7 @@ class Recovery:
             if not await self._guard.allows_reset(email_key):
                 return
             document = await self._documents.find_one({"email_key": email_key})
-            if document is None:
+            if document is None or "deleted_at" in document:
                 return
             expires = int(time.time() + RESET_LIFETIME.total_seconds())
             reset = tokens.ResetClaims(document["_id"], document.get("credential", 0), expires)

@@ -14,13 +14,14 @@ from app.http import text
 from app.http.text import CODE, END, LINE, NOT_IN_LINE
 
 _VISIBLE: Final = rf"[^@\s{NOT_IN_LINE}]"
+_LABEL: Final = rf"[^@.\s{NOT_IN_LINE}]{{1,63}}"  # the longest that DNS has
 # Detects typing errors; only a mail to the address can prove that it exists.
 Email = Annotated[
     str,
     Meta(
         min_length=3,
         max_length=254,
-        pattern=rf"^{_VISIBLE}{{1,64}}@{_VISIBLE}+\.{_VISIBLE}+{END}",
+        pattern=rf"^{_VISIBLE}{{1,64}}@{_LABEL}(?:\.{_LABEL})+{END}",
     ),
 ]
 Password = Annotated[str, Meta(min_length=10, max_length=128, description="At least ten characters.")]

@@ -33,6 +33,14 @@ EMAIL, NAME = "ada.lovelace@example.com", "Ada Lovelace"
         ("15-08-1987", "date"),
         ("1987/08/15", "date"),
         ("15 . 8 . 87", "date"),
+        ("15.08.1987 15.08.1987", "date"),
+        ("15.8.1987-1987/08/15", "date"),
+        ("йцукен1234", "sequence of the keyboard"),  # noqa: RUF001 (Russian keyboard)
+        ("ЙЦУКЕНГШЩЗ", "sequence of the keyboard"),
+        ("пароль12345", "most common passwords"),  # noqa: RUF001 (Russian word)
+        ("contraseña1", "most common passwords"),
+        ("Motdepasse2026", "most common passwords"),
+        ("tr0ub4dor&3", "most common passwords"),
         ("ada.lovelace", "little more than your address"),
         ("ADA.lovelace1", "little more than your address"),
         ("xAda Lovelacey", "little more than your address"),

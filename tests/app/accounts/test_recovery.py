@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,21 @@ def test_reset_response_does_not_reveal_accounts(ada: Person, client: httpx.Clie
     assert (
         len({tuple(sorted(set(response.headers) - {"endpoint-load-metrics"})) for response in responses}) == 1
     )
+
+
+def test_deleted_account_receives_no_reset_mail(
+    platform: Platform, ada: Person, client: httpx.Client
+) -> None:
+    closed = sign_up(platform.url)
+    with contextlib.closing(closed.client) as its:
+        body = {"password": closed.password}
+        assert its.post("/v1/accounts/me/deletion", json=body).status_code == 204
+    for _ in range(3):
+        internal = {"email": f"deleted:{closed.account['id']}"}
+        assert client.post("/v1/password-resets", json=internal).status_code == 202
+    request_code(platform, client, ada.email)
+    outbox = httpx.get(f"{platform.url}/outboxz").json()
+    assert not [message for message in outbox if not message["to"]]
 
 
 def test_no_session_opened_with_the_old_password_survives_its_change(platform: Platform) -> None:
