@@ -21,7 +21,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern=rf"^{_VISIBLE}{{1,64}}@{_LABEL}(?:\.{_LABEL})+{END}",
+        pattern=rf"^{_VISIBLE}{{1,64}}@{_LABEL}(\.{_LABEL})+{END}",
     ),
 ]
 Password = Annotated[str, Meta(min_length=10, max_length=128, description="At least ten characters.")]
