@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pulumi
 import pulumi_policy.policy as sdk
 import pytest
 from google.protobuf import struct_pb2
@@ -132,6 +134,32 @@ def test_the_state_is_decoded_once_for_all_policies_of_the_pack(monkeypatch: pyt
     calls.clear()
     analyze_stack(sdk._PolicyAnalyzerServicer)
     assert len(calls) == 6
+
+
+def test_settings_are_read_once_and_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    seen: list[tuple[str, str | None]] = []
+
+    def config() -> dict[str, str]:
+        read.append("environment")
+        return {"kingdom:size": "large"}
+
+    def look(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        seen.append((pulumi.get_stack(), pulumi.Config("kingdom").get("size")))
+
+    for name, value in (("PROJECT", "kingdom"), ("STACK", "dev"), ("DRY_RUN", "true")):
+        monkeypatch.setenv(f"PULUMI_{name}", value)
+    monkeypatch.setattr(pulumi.runtime, "get_config_env", config)
+    policies: list[Policy] = [ResourceValidationPolicy("look", "Looks.", look)]
+    ours = server_class(RULES)("pack", "1.0.0", policies, MANDATORY)
+
+    def work() -> None:
+        for name in "ab":
+            ours.Analyze(analyzer_pb2.AnalyzeRequest(**resource(DISK, name, 1)), None)
+
+    contextvars.Context().run(work)
+    assert seen == [("dev", "large")] * 2
+    assert read == ["environment"]
 
 
 def test_policies_of_other_types_are_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
