@@ -260,7 +260,10 @@ class Operation:
             return work()
         finally:
             journal.close()
-            self.store.fold(self.store.load())
+            if not self.store.temporary:
+                self.store.fold(self.store.load())
+            elif self._current is not None:
+                self.store.fold(self._current.snapshot.snapshot())
 
     def _result(self, deployment: Deployment) -> Result:
         return Result(

@@ -29,14 +29,12 @@ def unwritable(path: Path, error: OSError) -> StateError:
 class Journal:
     """Appends entries durably. Thread-safe; concurrent writers share fsyncs.
 
-    A failed write raises StateError and leaves the file as it was. Without `sync`, entries are written but
-    not forced to the disk: for a state that is not used after a crash of the machine.
+    A failed write raises StateError and leaves the file as it was.
     """
 
-    def __init__(self, path: Path, crypter: Crypter, *, sync: bool = True) -> None:
+    def __init__(self, path: Path, crypter: Crypter) -> None:
         self._path = path
         self._crypter = crypter
-        self._sync = sync
         self._queue: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
@@ -79,8 +77,7 @@ class Journal:
         try:
             while data:
                 data = data[os.write(self._file, data) :]
-            if self._sync:
-                os.fsync(self._file)
+            os.fsync(self._file)
         except OSError:
             with contextlib.suppress(OSError):  # else the next operation truncates the partial line
                 os.ftruncate(self._file, whole)
@@ -90,6 +87,16 @@ class Journal:
         self._queue.put(None)
         self._thread.join()
         os.close(self._file)
+
+
+class NoJournal(Journal):
+    """The journal of a temporary state, which is not used after a crash: nothing is written."""
+
+    def __init__(self) -> None: ...
+
+    def append(self, *entries: Entry) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def entry_to_json(entry: Entry, crypter: Crypter) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engine.state import checkpoint
-from rehearsal.engine.state.journal import Journal, entry_from_json, unwritable
+from rehearsal.engine.state.journal import Journal, NoJournal, entry_from_json, unwritable
 from rehearsal.engine.state.resource_records import Entry, Records
 from rehearsal.engine.state.resource_state import Snapshot
 from rehearsal.engine.state.secrets import Crypter
@@ -35,15 +35,15 @@ class Store:
     """State of a stack, stored in `folder`. One writer at a time: see :meth:`lock`.
 
     `passphrase` is the passphrase of its secrets, or a function that returns it; its argument is True for a
-    new state. The passphrase of a `temporary` state is random, and its key is derived quickly; its files are
-    not forced to the disk, since it is not used after a crash.
+    new state. The passphrase of a `temporary` state is random, and its key is derived quickly. It is not used
+    after a crash: it has no journal, and its files are not forced to the disk.
     """
 
     def __init__(
         self, folder: Path, passphrase: str | Callable[[bool], str], *, temporary: bool = False
     ) -> None:
         self.folder = folder
-        self._temporary = temporary
+        self.temporary = temporary
         self.path = folder / "state.json"
         self._journal_path = folder / "journal.jsonl"
         self._given = passphrase
@@ -52,7 +52,7 @@ class Store:
     @property
     def crypter(self) -> Crypter:
         if self._crypter is None:
-            self._crypter = Crypter.create(self._passphrase(new=True), temporary=self._temporary)
+            self._crypter = Crypter.create(self._passphrase(new=True), temporary=self.temporary)
         return self._crypter
 
     def _passphrase(self, *, new: bool) -> str:
@@ -61,7 +61,7 @@ class Store:
     def _open_crypter(self, salt: str, where: Path) -> Crypter:
         if self._crypter is None or self._crypter.state != salt:
             passphrase = self._passphrase(new=False)
-            self._crypter = Crypter.open(passphrase, salt, str(where), temporary=self._temporary)
+            self._crypter = Crypter.open(passphrase, salt, str(where), temporary=self.temporary)
         return self._crypter
 
     @contextlib.contextmanager
@@ -196,6 +196,8 @@ class Store:
 
     def journal(self) -> Journal:
         """Open the journal on top of the snapshot that :meth:`load` returns. The lock must be held."""
+        if self.temporary:
+            return NoJournal()
         base = self._read(self.path)
         text = self._read(self._journal_path)
         if base and self._crypter is None:
@@ -205,7 +207,7 @@ class Store:
         else:
             header = json.dumps({"base": _digest(base), "salt": self.crypter.state})
             self._write_atomically(self._journal_path, header.encode() + b"\n")
-        return Journal(self._journal_path, self.crypter, sync=not self._temporary)
+        return Journal(self._journal_path, self.crypter)
 
     def _cut(self, length: int) -> None:
         try:
@@ -253,7 +255,7 @@ class Store:
 
     def _force(self, descriptor: int) -> None:
         """Wait until a file or folder is on the disk."""
-        if not self._temporary:
+        if not self.temporary:
             os.fsync(descriptor)
 
     def _write_atomically(self, path: Path, data: bytes) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from rehearsal.engine.state.resource_state import PendingOperation, ResourceStat
 from rehearsal.engine.state.store import Store
 from rehearsal.errors import StateError
 from rehearsal.pulumi.properties import Secret, contains_unknown
+from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.engine.conftest import PASSPHRASE, Stack, ops
 from tests.rehearsal.engine.fake_provider import Cloud
 from tests.support.processes import fork
@@ -91,6 +94,35 @@ def test_the_journal_of_a_crashed_update_has_no_plaintext_secret(stack: Stack, t
     stack.cloud = Cloud(cloud)
     stack.up()
     assert stack.record("a").inputs["value"] == Secret("hunter2")
+
+
+def comparable(item: ResourceState) -> ResourceState:
+    """Return `item` without its times and the random id of a provider."""
+    provider, _, _ = item.provider.rpartition("::")
+    id_ = "" if item.type.startswith("pulumi:providers:") else item.id
+    return replace(item, created="", modified="", provider=provider, id=id_)
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError('in the middle')\n"], ids=["complete", "failed"])
+def test_a_temporary_state_has_the_records_of_a_lasting_one_without_a_journal(
+    stack: Stack, tmp_path: Path, end: str
+) -> None:
+    first = 'a = Thing("a", value=pulumi.Output.secret("hunter2"))\nThing("b", of=a.computed)\n' + end
+    second = 'a = Thing("a", value="plain")\nThing("c", ResourceOptions(parent=a), size=1)\n' + end
+    records = []
+    for name, temporary in (("lasting", False), ("temporary", True)):
+        stack.cloud = Cloud(tmp_path / f"{name}.json")
+        store = Store(tmp_path / name, PASSPHRASE, temporary=temporary)
+        for source in (first, second):
+            operation = stack.program(source).make()
+            operation.store = store
+            with contextlib.suppress(ProgramError), store.lock("test"):
+                operation.update()
+            assert {path.suffix for path in store.folder.iterdir()} <= {".json", ".bak"}
+            assert "hunter2" not in store.path.read_text()
+            records.append([comparable(item) for item in store.load().resources])
+    assert records[:2] == records[2:]
+    assert {name_of(item.urn) for item in records[1]} >= {"a", "c"}
 
 
 def test_values_derived_from_a_secret_are_secret(stack: Stack) -> None:
