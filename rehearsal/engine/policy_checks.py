@@ -28,6 +28,9 @@ class Pack(Protocol):
     @property
     def label(self) -> str: ...
 
+    @property
+    def remediates(self) -> bool: ...
+
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[analyzer_pb2.AnalyzeDiagnostic]: ...
 
     def analyze_stack(
@@ -48,7 +51,7 @@ class PolicyChecks:
 
     def remediate(self, resource: ResourceState, provider: ResourceState | None) -> Properties:
         """Return the inputs of `resource` after the pack's remediations."""
-        if self._pack is None:
+        if self._pack is None or not self._pack.remediates:
             return resource.inputs
         inputs = resource.inputs
         for remedy in self._pack.remediate(_request(resource, provider)):

@@ -154,6 +154,11 @@ class PolicyPack:
         return self._info
 
     @property
+    def remediates(self) -> bool:
+        """Whether any policy rewrites inputs, which those of the level "remediate" do."""
+        return any(policy.level == "remediate" for policy in self.info.policies)
+
+    @property
     def label(self) -> str:
         """Return name and version, as printed with the findings."""
         return f"{self.info.name} {self.info.version}"
@@ -178,8 +183,6 @@ class PolicyPack:
         Each starts from the result of the previous one.
         """
         stub = self._ready()
-        if not any(policy.level == "remediate" for policy in self.info.policies):
-            return []  # only policies of this level rewrite inputs
         response = self._call(lambda: stub.Remediate(request, timeout=CALL_TIMEOUT), request.urn)
         for remediation in response.remediations:
             remediation.policyPackVersion = self.info.version

@@ -52,6 +52,10 @@ class Pack:
         self.remediations = list(remediations)
         self.requests: list[Any] = []
 
+    @property
+    def remediates(self) -> bool:
+        return bool(self.remediations)
+
     def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[Any]:
         self.requests.append(request)
         return self.findings
@@ -145,6 +149,12 @@ def test_response_without_properties_changes_nothing() -> None:
     checks = PolicyChecks(Pack([], [remedy(), analyzer_pb2.Remediation(policyName="fix")]))
     assert checks.remediate(THING, None) is THING.inputs
     assert checks.remediations == []
+
+
+def test_pack_without_remediations_is_not_asked_for_them() -> None:
+    pack = Pack()
+    assert PolicyChecks(pack).remediate(THING, None) is THING.inputs
+    assert pack.requests == []
 
 
 def test_unknown_inputs_are_not_changes_of_a_remediation() -> None:
