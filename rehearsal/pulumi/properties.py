@@ -165,21 +165,25 @@ def encode_value(value: Value) -> struct_pb2.Value:
 
 
 def _encode_into(out: struct_pb2.Value, value: Value) -> None:
-    match value:
-        case None:
-            from google.protobuf import struct_pb2
-
-            out.null_value = struct_pb2.NULL_VALUE
-        case bool():
-            out.bool_value = value
-        case int() | float():
-            out.number_value = value
+    match value:  # the most frequent types first
         case str():
             out.string_value = value
+        case dict():
+            out.struct_value.SetInParent()
+            for key, item in value.items():
+                _encode_into(out.struct_value.fields[key], item)
         case list() | tuple():
             out.list_value.SetInParent()
             for item in value:
                 _encode_into(out.list_value.values.add(), item)
+        case bool():
+            out.bool_value = value
+        case int() | float():
+            out.number_value = value
+        case None:
+            from google.protobuf import struct_pb2
+
+            out.null_value = struct_pb2.NULL_VALUE
         case Unknown():
             out.string_value = UNKNOWN_SENTINEL
         case Secret(element):
@@ -189,9 +193,7 @@ def _encode_into(out: struct_pb2.Value, value: Value) -> None:
         case Asset(signature, body):
             _encode_signed(out, signature, dict(body))
         case Mapping():
-            out.struct_value.SetInParent()
-            for key, item in value.items():
-                _encode_into(out.struct_value.fields[key], item)
+            _encode_into(out, dict(value))
         case _:
             raise TypeError(f"not a property value: {type(value).__name__}")
 
