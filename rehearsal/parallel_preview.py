@@ -10,21 +10,23 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rehearsal import crash_log
-from rehearsal.engine.events import Diagnostic, Listener, Result, Silent, Step
+from rehearsal.engine.events import Listener, Result, Silent, Step
 from rehearsal.errors import KingdomError
 from rehearsal.pulumi import gc_pause, sdk_imports
 from rehearsal.pulumi.project import Project
@@ -35,7 +37,15 @@ if TYPE_CHECKING:
 
 # A pack takes as long to import as two plans take.
 _PACKS_PER_JOB: Final = 2
+_PACK_START_SECONDS: Final = 0.5  # in which a pack has used its core before it waits for requests
 _CLEAN, _FAILED, _VIOLATED, _INTERRUPTED = 0, 1, 3, 130
+# For the secrets of a state, and for certificates among the generated outputs.
+_CRYPTOGRAPHY: Final = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.hazmat.primitives.serialization",
+    "cryptography.x509",
+)
+_PROGRESS_SECONDS: Final = 0.1  # shortest time between two messages of a job
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,9 @@ class Job:
         """The pack and what it is started with; equal for jobs that can use the same pack process."""
         config = None if self.policy_config is None else tuple(sorted(self.policy_config.items()))
         return self.project.root, self.stack, self.policies, self.apply, config
+
+
+OnProgress = Callable[[Job, int], None]
 
 
 @dataclass(frozen=True)
@@ -98,32 +111,35 @@ def worst(outcomes: Sequence[Outcome]) -> int:
 def preview_all(
     jobs: Sequence[Job],
     *,
-    listener: Callable[[Job], Listener] | None = None,
+    progress: OnProgress | None = None,
     parallel: int | None = None,
     packs: Packs | None = None,
 ) -> list[Outcome]:
     """Return the outcomes of `jobs` in their order.
 
     At most `parallel` jobs run at the same time, by default one per core. A failed job does not affect the
-    others. No other thread may run in this process when this is called; `listener` is called after all forks,
-    when a job has its first event. `packs` has policy packs that were started earlier, for these or later
-    jobs. Ctrl-C and SIGTERM end the children, then raise KeyboardInterrupt.
+    others. No other thread may run in this process when this is called. `progress` is called after all forks,
+    with a job and the number of its steps that ended since the last call. `packs` has policy packs that were
+    started earlier, for these or later jobs. Ctrl-C and SIGTERM end the children, then raise
+    KeyboardInterrupt.
     """
     parallel = parallel or os.cpu_count() or 1
     with _terminable(), gc_pause.off(), contextlib.ExitStack() as stack:
         if packs is None:
             packs = stack.enter_context(Packs())
         packs.start(jobs, parallel)
+        classes: list[type] = []
         for main in sorted({job.project.main for job in jobs}):
             with contextlib.suppress(KingdomError):  # the job reports it
-                sdk_imports.warm(main)
-        _import_own()
+                classes += sdk_imports.warm(main, packs.proceed)
+        _import_own(classes)
+        packs.finish()
         gc.freeze()  # otherwise the first collection after this scans all SDKs, which takes half a second
-        return _Family(jobs, listener, packs).run(parallel)
+        return _Family(jobs, progress, packs).run(parallel)
 
 
-def _import_own() -> None:
-    """Import the modules that every child needs."""
+def _import_own(classes: Iterable[type]) -> None:
+    """Import the modules that every child needs, and read the types of the resource `classes`."""
     import rehearsal.engine.program.runner
     import rehearsal.policy.pack
     import rehearsal.providers
@@ -131,16 +147,21 @@ def _import_own() -> None:
 
     for package in rehearsal.providers.CLOUDS:
         rehearsal.providers.provider(package)
-    importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")  # used by every new state
+    rehearsal.providers.read_types(classes)
+    for name in _CRYPTOGRAPHY:
+        importlib.import_module(name)
 
 
 class Packs:
     """Policy packs of jobs, started early: they import their SDKs while this process imports the program's.
 
-    A context manager that ends them.
+    They start one after the other, so that this process has a core of its own. A context manager that ends
+    them.
     """
 
     def __init__(self) -> None:
+        self._waiting: deque[Job] = deque()
+        self._started = -math.inf
         self._unused: dict[Hashable, PackProcess] = {}
         self._used: list[PackProcess] = []
 
@@ -155,14 +176,31 @@ class Packs:
             pack.release()
 
     def start(self, jobs: Sequence[Job], parallel: int | None = None) -> None:
-        """Start the packs of the first of `jobs`, as many as are useful for `parallel` jobs at a time."""
-        for job in jobs[: _PACKS_PER_JOB * (parallel or os.cpu_count() or 1)]:
-            if job.rules in self._unused:
-                continue
-            with contextlib.suppress(KingdomError):  # the job reports it
-                pack = _session(job).start_pack(dry_run=not job.apply)
-                if pack is not None:
-                    self._unused[job.rules] = pack
+        """Start the first pack of `jobs`; :meth:`proceed` and :meth:`finish` start the others.
+
+        Only as many are started as are useful for `parallel` jobs at a time.
+        """
+        self._waiting += jobs[: _PACKS_PER_JOB * (parallel or os.cpu_count() or 1)]
+        self.proceed()
+
+    def proceed(self) -> None:
+        """Start the next pack, if the one before had time to import its SDKs."""
+        while self._waiting and time.monotonic() - self._started > _PACK_START_SECONDS:
+            self._start(self._waiting.popleft())
+
+    def finish(self) -> None:
+        """Start all packs that were not started yet."""
+        while self._waiting:
+            self._start(self._waiting.popleft())
+
+    def _start(self, job: Job) -> None:
+        if job.policies is None or job.rules in self._unused:
+            return
+        with contextlib.suppress(KingdomError):  # the job reports it
+            pack = _session(job).start_pack(dry_run=not job.apply)
+            if pack is not None:
+                self._unused[job.rules] = pack
+                self._started = time.monotonic()
 
     def take(self, job: Job) -> PackProcess | None:
         """Return the pack that was started for `job`, once; None if there is none."""
@@ -179,38 +217,39 @@ class Packs:
 
 
 class _Family:
-    """Child processes of one call, which send events, then an outcome each."""
+    """Child processes of one call, which send their progress, then an outcome each."""
 
     def __init__(
         self,
         jobs: Sequence[Job],
-        listener: Callable[[Job], Listener] | None,
+        progress: OnProgress | None,
         packs: Packs,
     ) -> None:
         self._jobs = jobs
-        self._listener = listener
+        self._progress = progress
         self._all_packs = packs
         self._packs = [packs.take(job) for job in jobs]
         self._outcomes: dict[int, Outcome] = {}
         self._children: dict[int, int] = {}  # process id by the job's index
 
     def run(self, parallel: int) -> list[Outcome]:
-        # All children are forked first; each starts its work when it receives a token.
+        # All children are forked before any message is received; each starts when it receives a token.
         take, put = os.pipe()
         ours: dict[Connection, int] = {}
         try:
             for index in range(len(self._jobs)):
                 ours[self._fork(index, take)] = index
+                if index < parallel:
+                    os.write(put, b".")
             for pack in self._packs:
                 if pack is not None:
                     pack.release()
-            os.write(put, b"." * min(parallel, len(ours)))
             while ours:
                 for ready in wait(list(ours)):
                     assert isinstance(ready, Connection)
                     if not self._receive(ready, ours[ready]):
+                        os.write(put, b".")  # before the ended child has freed its memory
                         self._reap(ours.pop(ready))
-                        os.write(put, b".")
         except BaseException:
             self._end()
             raise
@@ -227,7 +266,7 @@ class _Family:
         if child == 0:
             theirs.close()
             self._all_packs.release(self._packs[index])
-            _work(self._jobs[index], ours, tokens, self._packs[index], quiet=self._listener is None)
+            _work(self._jobs[index], ours, tokens, self._packs[index], quiet=self._progress is None)
         ours.close()
         self._children[index] = child
         return theirs
@@ -236,14 +275,14 @@ class _Family:
         """Receive one message of the job; return False if it was the last."""
         job = self._jobs[index]
         try:
-            method, arguments = connection.recv()
+            message = connection.recv()
         except EOFError:
             connection.close()
             return False
-        if method == "outcome":
-            self._outcomes[index] = Outcome(job, *arguments)
-        elif self._listener is not None:
-            getattr(self._listener(job), method)(*arguments)
+        if isinstance(message, tuple):
+            self._outcomes[index] = Outcome(job, *message)
+        elif self._progress is not None:
+            self._progress(job, message)
         return True
 
     def _reap(self, index: int) -> None:
@@ -267,28 +306,28 @@ class _Family:
                 os.waitpid(child, 0)
 
 
-class _Forwarder:
-    """Listener in a child that forwards events to the parent."""
+class _Counter(Silent):
+    """Listener in a child that sends the number of ended steps to the parent, several times in a second."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-
-    def forward(self, method: str, *arguments: Any) -> None:
-        with self._lock:
-            self._connection.send((method, arguments))
-
-    def begun(self, step: Step) -> None:
-        self.forward("begun", step)
+        self._unsent = 0
+        self._sent = time.monotonic()
 
     def done(self, step: Step) -> None:
-        self.forward("done", step)
+        with self._lock:
+            self._unsent += 1
+            if time.monotonic() - self._sent > _PROGRESS_SECONDS:
+                self._send()
 
-    def failed(self, step: Step, reason: str) -> None:
-        self.forward("failed", step, reason)
+    def close(self) -> None:
+        with self._lock:
+            self._send()
 
-    def diagnostic(self, diagnostic: Diagnostic) -> None:
-        self.forward("diagnostic", diagnostic)
+    def _send(self) -> None:
+        self._connection.send(self._unsent)
+        self._unsent, self._sent = 0, time.monotonic()
 
 
 def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | None, *, quiet: bool) -> None:
@@ -298,7 +337,7 @@ def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | Non
     # Ctrl-C reaches all processes of a terminal: the parent ends its children.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    forwarder = _Forwarder(connection)
+    listener = Silent() if quiet else _Counter(connection)
     os.read(tokens, 1)
     began = time.monotonic()
     result: Result | None = None
@@ -307,12 +346,14 @@ def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | Non
     try:
         try:
             _move_to(job.project)
-            result = _carried_out(job, Silent() if quiet else forwarder, pack)
+            result = _carried_out(job, listener, pack)
         except KingdomError as caught:
             error = caught
         except Exception as caught:
             error = crash_log.internal(caught, job.state or job.project.state_folder(job.stack))
-        forwarder.forward("outcome", result, error, time.monotonic() - began)
+        if isinstance(listener, _Counter):
+            listener.close()
+        connection.send((result, error, time.monotonic() - began))
         connection.close()
         code = 0
     finally:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.live import Live
@@ -14,7 +14,10 @@ from rich.text import Text
 
 from rehearsal.cli.display import MARKS
 from rehearsal.cli.summary import component_of
-from rehearsal.engine.events import Diagnostic, Listener, Op, Severity, Silent, Step
+from rehearsal.engine.events import Diagnostic, Op, Severity, Step
+
+if TYPE_CHECKING:
+    from rehearsal.parallel_preview import Job, OnProgress
 
 _SHOWN = 6  # running steps listed at the same time
 
@@ -133,30 +136,22 @@ class Overview:
         if self._live:
             self._live.stop()
 
-    def listener(self, stack: str) -> Listener:
-        """Return the listener for `stack`, and start the display with its thread if it is not running."""
-        self._counts.setdefault(stack, 0)
-        if self._console.is_terminal and self._live is None:
+    @property
+    def progress(self) -> OnProgress | None:
+        """Receiver of the progress of each stack; None where nothing is displayed."""
+        return self._count if self._console.is_terminal else None
+
+    def _count(self, job: Job, ended: int) -> None:
+        self._counts[job.stack] = self._counts.get(job.stack, 0) + ended
+        if self._live is None:
+            # Without a thread of its own: further jobs are forked while it is shown.
             self._live = Live(
-                console=self._console, get_renderable=self._render, refresh_per_second=8, transient=True
+                console=self._console, get_renderable=self._render, auto_refresh=False, transient=True
             )
             self._live.start()
-        return _Counter(partial(self._count, stack))
-
-    def _count(self, stack: str) -> None:
-        self._counts[stack] += 1
+        self._live.refresh()
 
     def _render(self) -> Text:
         seconds = time.monotonic() - self._began
         lines = [f"{stack}: {count} resources" for stack, count in self._counts.items()]
         return Text("\n".join([f"previewing … {seconds:.0f} s", *lines]))
-
-
-class _Counter(Silent):
-    """Counts finished steps."""
-
-    def __init__(self, count: Callable[[], None]) -> None:
-        self._count = count
-
-    def done(self, step: Step) -> None:
-        self._count()

@@ -63,9 +63,7 @@ class Deployment:
         self.initial = snapshot
         self.selection = Selection(targets)
         self.autonaming = autonaming
-        builtin = BuiltinProvider(
-            self.snapshot, references, lambda urn: urn in self.registered, preview=self.preview
-        )
+        builtin = BuiltinProvider(self.snapshot, references, preview=self.preview)
         self.registry = ProviderRegistry(
             lambda package: builtin if package == PACKAGE else factory(package),
             self.snapshot,

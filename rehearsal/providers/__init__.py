@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from rehearsal.providers import dynamic
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.cloudflare import Cloudflare
+from rehearsal.providers.constraints.names import mapped_type
 from rehearsal.providers.gcp.provider import Google
 from rehearsal.providers.host_protocol import EmulationHost
+from rehearsal.providers.kubernetes.declared_types import declared_inputs
 from rehearsal.providers.kubernetes.provider import Kubernetes
 from rehearsal.providers.mongodbatlas import Atlas
 from rehearsal.providers.random import Random
+from rehearsal.providers.schema import resolve_fields, resource_type
 
 _CLOUDS: Final[Mapping[str, Callable[[EmulationHost | None], Cloud]]] = {
     "cloudflare": Cloudflare,
@@ -33,3 +36,13 @@ def provider(package: str, machine: EmulationHost | None = None) -> Any:
     if package == dynamic.PACKAGE:
         return dynamic.DynamicProvider()
     return _CLOUDS[package](machine)
+
+
+def read_types(classes: Iterable[type]) -> None:
+    """Read the declared types and the facts of the SDKs' resource `classes` now, instead of on first use."""
+    for cls in classes:
+        token = getattr(cls, "pulumi_type", None)
+        if isinstance(token, str) and (declared := resource_type(token)) is not None:
+            outputs = declared.outputs.values()
+            resolve_fields([declared_inputs(token) or declared.inputs, *(field.type for field in outputs)])
+            _ = declared.secret_outputs, [field.optional for field in outputs], mapped_type(token)

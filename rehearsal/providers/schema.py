@@ -15,7 +15,7 @@ import threading
 import types
 import typing
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
@@ -173,6 +173,21 @@ def resource_type(token: str) -> ResourceType | None:
         if isinstance(args := namespace.get(name), type):
             return ResourceType(token, cls, args)
     return None
+
+
+def resolve_fields(declared: Iterable[Type]) -> None:
+    """Resolve the fields of `declared`, and of all types in them, now instead of on first use."""
+    pending = list(declared)
+    resolved: set[ObjectType] = set()
+    while pending:
+        match pending.pop():
+            case ListOf(element) | MapOf(element):
+                pending.append(element)
+            case OneOf(options):
+                pending += options
+            case ObjectType() as found if found not in resolved:
+                resolved.add(found)
+                pending += [field.type for field in found.fields.values()]
 
 
 @cache

@@ -12,7 +12,8 @@ import contextlib
 import importlib
 import sys
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,22 +22,26 @@ from rehearsal.errors import InputError
 from rehearsal.pulumi.program_files import program_files
 
 
-def warm(main: Path) -> list[str]:
-    """Import the SDK modules that the program in the folder `main` names, and return all names, sorted.
+def warm(main: Path, between: Callable[[], None] = lambda: None) -> list[type]:
+    """Import the SDK modules that the program in the folder `main` names; return the classes that it names.
 
     The SDK resolves the types of a class when it is first used, and remembers them: that is done here too,
-    for the classes that the program names. Starts no thread and opens no connection. Import errors are left
-    to the program. Raises InputError for a file that cannot be read.
+    for these classes and those of their inputs. `between` is called between imports, many times in a second.
+    Starts no thread and opens no connection. Import errors are left to the program. Raises InputError for a
+    file that cannot be read.
     """
     importlib.import_module("pulumi")
-    names = sorted(set(named(main)))
-    classes = [found for name in names if isinstance(found := _load(name), type)]
+    classes: list[type] = []
+    for name in sorted(set(named(main))):
+        between()
+        if isinstance(found := _load(name), type):
+            classes.append(found)
     with contextlib.suppress(Exception):  # an SDK with other internals: it resolves them itself
         _resolve_types(classes)
     if (pydantic := sys.modules.get("pydantic")) is not None:
         with contextlib.suppress(Exception):
             pydantic.create_model("First")  # pydantic searches all packages for plugins at its first model
-    return names
+    return classes
 
 
 def named(main: Path) -> Iterator[str]:
@@ -45,12 +50,18 @@ def named(main: Path) -> Iterator[str]:
         if path.suffix != ".py":
             continue
         try:
-            tree = ast.parse(path.read_bytes(), str(path))
+            source = path.read_bytes()
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
-        except (SyntaxError, ValueError):
-            continue  # reported when the program runs
-        yield from named_in(tree)
+        yield from _named_in_source(source)
+
+
+@lru_cache(maxsize=4096)  # two commits of a program have most files in common
+def _named_in_source(source: bytes) -> tuple[str, ...]:
+    try:
+        return tuple(named_in(ast.parse(source)))
+    except (SyntaxError, ValueError):
+        return ()  # reported when the program runs
 
 
 def named_in(tree: ast.AST) -> Iterator[str]:
@@ -110,7 +121,10 @@ def _load(name: str) -> object:
 
 
 def _resolve_types(classes: Sequence[type]) -> None:
-    """Let the SDK resolve the types of the properties of `classes`, and of the types in them."""
+    """Let the SDK resolve the types of the properties of `classes`, and of the types in them.
+
+    Those of a resource include its inputs, whose class is in its module.
+    """
     from pulumi import Resource
     from pulumi._types import (
         input_type_types,
@@ -135,5 +149,8 @@ def _resolve_types(classes: Sequence[type]) -> None:
         if issubclass(found, Resource):
             for inner in resource_types(found).values():
                 resolve(inner)
+            module = vars(sys.modules[found.__module__])
+            for name in (f"{found.__name__}InitArgs", f"{found.__name__}Args"):
+                resolve(module.get(name))
         else:
             resolve(found)

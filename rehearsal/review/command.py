@@ -59,7 +59,7 @@ def run(
                 policies=policies,
                 ref=ref,
                 head=head,
-                listener=lambda job: overview.listener(job.stack),
+                progress=overview.progress,
             )
     except KingdomError as error:
         found = Review(ref=ref, error=error)

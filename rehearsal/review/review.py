@@ -6,15 +6,15 @@ import contextlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from rehearsal.engine.events import Listener, Remediation
+from rehearsal.engine.events import Remediation
 from rehearsal.errors import InputError, KingdomError
-from rehearsal.parallel_preview import Job, Outcome, Packs, preview_all
+from rehearsal.parallel_preview import Job, OnProgress, Outcome, Packs, preview_all
 from rehearsal.pulumi.program_files import program_files
 from rehearsal.pulumi.project import Project
 from rehearsal.review.base_checkout import (
@@ -145,7 +145,7 @@ def review(
     policies: Path | None,
     ref: str = "",
     head: str = "",
-    listener: Callable[[Job], Listener] | None = None,
+    progress: OnProgress | None = None,
 ) -> Review:
     """Plan the work tree for `stacks` (by default all), compared with `ref` if given.
 
@@ -158,7 +158,7 @@ def review(
     began = time.monotonic()
     if not ref:
         jobs = [Job(project, stack, policies) for stack in stacks or project.stack_names()]
-        outcomes = preview_all(jobs, listener=listener)
+        outcomes = preview_all(jobs, progress=progress)
         commit, dirty = _head(project, head)
         return Review(
             tuple(_reviewed(project, outcome.job.stack, outcome, None) for outcome in outcomes),
@@ -170,11 +170,11 @@ def review(
     commit, dirty = named_head(project, head)
     try:
         with checked_out(project, ref) as base:
-            compared, changes_ = _compared(project, base, stacks, policies, listener)
+            compared, changes_ = _compared(project, base, stacks, policies, progress)
             base_commit = base.commit
             program_changed = _program(project) != _program(base.project)
     except BaseUnusableError as error:
-        compared, changes_ = _from_nothing(project, stacks, policies, str(error), listener), ()
+        compared, changes_ = _from_nothing(project, stacks, policies, str(error), progress), ()
         base_commit, program_changed = commit_of(project, ref), True
     return Review(
         compared,
@@ -211,7 +211,7 @@ def _from_nothing(
     stacks: Sequence[str],
     policies: Path | None,
     reason: str,
-    listener: Callable[[Job], Listener] | None,
+    progress: OnProgress | None,
 ) -> tuple[StackReview, ...]:
     with tempfile.TemporaryDirectory(prefix="kingdom-") as folder:
         jobs = [
@@ -220,7 +220,7 @@ def _from_nothing(
         ]
         return tuple(
             _reviewed(project, outcome.job.stack, outcome, None, base_error=reason)
-            for outcome in preview_all(jobs, listener=listener)
+            for outcome in preview_all(jobs, progress=progress)
         )
 
 
@@ -229,7 +229,7 @@ def _compared(
     base: Base,
     stacks: Sequence[str],
     policies: Path | None,
-    listener: Callable[[Job], Listener] | None,
+    progress: OnProgress | None,
 ) -> tuple[tuple[StackReview, ...], tuple[RuleChange, ...]]:
     here, there = project.stack_names(), base.project.stack_names()
     stacks = stacks or [*here, *(name for name in there if name not in here)]
@@ -242,7 +242,7 @@ def _compared(
     with Packs() as packs:
         packs.start(heads)
         bases = {
-            outcome.job.stack: outcome for outcome in preview_all(before, listener=listener, packs=packs)
+            outcome.job.stack: outcome for outcome in preview_all(before, progress=progress, packs=packs)
         }
         errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
         states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
@@ -254,7 +254,7 @@ def _compared(
             for stack, (rules, _) in rule_sets.items()
             if stack not in unusable
         ]
-        outcomes = preview_all([*heads, *by_base_rules], listener=listener, packs=packs)
+        outcomes = preview_all([*heads, *by_base_rules], progress=progress, packs=packs)
     after = {outcome.job.stack: outcome for outcome in outcomes[: len(heads)]}
     again = {outcome.job.stack: outcome for outcome in outcomes[len(heads) :]}
     reviews = tuple(

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.events import Op, Silent, Step
+from rehearsal.engine.events import Op
 from rehearsal.parallel_preview import Job, Outcome, Packs, preview_all, worst
+from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.pulumi.project import Project
 
 PROGRAM = """
@@ -99,19 +101,17 @@ def test_a_crashed_child_is_distinguished_from_a_failed_one(tmp_path: Path) -> N
     assert outcome.exit_code == 1
 
 
-def test_listeners_receive_every_step_of_their_own_stack(tmp_path: Path) -> None:
-    received: list[tuple[str, str]] = []
+def test_progress_counts_every_step_of_each_stack(tmp_path: Path) -> None:
+    ended: Counter[str] = Counter()
 
-    class RecordingListener(Silent):
-        def __init__(self, stack: str) -> None:
-            self.stack = stack
-
-        def done(self, step: Step) -> None:
-            received.append((self.stack, step.name))
+    def progress(job: Job, steps: int) -> None:
+        ended[job.stack] += steps
 
     toys = project(tmp_path, one="config: {toys:length: 1}", two="config: {toys:length: 2}")
-    preview_all(jobs(toys), listener=lambda job: RecordingListener(job.stack))
-    assert {("one", "word"), ("two", "word")} <= set(received)
+    found = by_stack(preview_all(jobs(toys), progress=progress))
+    steps = {stack: len(outcome.result.steps) if outcome.result else 0 for stack, outcome in found.items()}
+    assert ended == steps
+    assert min(steps.values()) >= 2
 
 
 def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
@@ -167,6 +167,31 @@ def test_packs_started_early_are_used_by_later_jobs_once(tmp_path: Path) -> None
         assert [outcome.exit_code for outcome in preview_all([one, two, two], packs=packs)] == [3, 3, 3]
     # The last call used one pack that was started before, and started two more.
     assert [stack for stack, _ in started(tmp_path)] == ["one", "one", "two", "two"]
+
+
+def test_packs_start_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toys = project(tmp_path / "toys", one="config: {}", two="config: {}", three="config: {}")
+    pack = marking_pack(tmp_path)
+    now = [0.0]
+    monkeypatch.setattr("rehearsal.parallel_preview.time.monotonic", lambda: now[0])
+    begun: list[str] = []
+    start = PackProcess.start
+
+    def recorded(path: Path, context: PackContext) -> PackProcess:
+        begun.append(context.stack)
+        return start(path, context)
+
+    monkeypatch.setattr(PackProcess, "start", recorded)
+    with Packs() as packs:
+        packs.start([Job(toys, name, pack) for name in ("one", "one", "two", "three")], parallel=2)
+        packs.proceed()
+        assert begun == ["one"]
+        now[0] += 1.0
+        packs.proceed()
+        packs.proceed()
+        assert begun == ["one", "two"]
+        packs.finish()
+        assert begun == ["one", "two", "three"]
 
 
 def test_a_pack_that_no_job_uses_ends(tmp_path: Path) -> None:

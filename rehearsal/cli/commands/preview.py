@@ -204,7 +204,7 @@ def _every(*, as_json: bool, verbose: bool, policy_pack: Path | None) -> None:
     ]
     began = time.monotonic()
     with progress.Overview(err) as overview:
-        outcomes = parallel_preview.preview_all(jobs, listener=lambda job: overview.listener(job.stack))
+        outcomes = parallel_preview.preview_all(jobs, progress=overview.progress)
     code = parallel_preview.worst(outcomes)
     if as_json:
         print_json(
