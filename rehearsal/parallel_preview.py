@@ -147,7 +147,8 @@ def _import_own(classes: Iterable[type]) -> None:
 
     for package in rehearsal.providers.CLOUDS:
         rehearsal.providers.provider(package)
-    rehearsal.providers.read_types(classes)
+    with contextlib.suppress(Exception):  # an SDK that cannot be read: the job reports it
+        rehearsal.providers.read_types(classes)
     for name in _CRYPTOGRAPHY:
         importlib.import_module(name)
 
