@@ -43,7 +43,7 @@ from rehearsal.providers.host_protocol import EmulationHost
 from rehearsal.providers.outputs import Place
 from rehearsal.providers.schema import ResourceType, Scalar, provider_type, resource_type
 from rehearsal.providers.validation import DEFAULTS_KEY, Problem, Rules, check_object, coerce, problem
-from rehearsal.pulumi.properties import UNKNOWN, Path, Secret, contains_unknown, decode, encode, unwrap
+from rehearsal.pulumi.properties import UNKNOWN, Asset, Path, Secret, contains_unknown, decode, encode, unwrap
 
 Function = Callable[[dict[str, Any], Place], dict[str, Any]]
 
@@ -194,14 +194,18 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     # Helper methods.
 
     def seed(self, urn: str, token: str, inputs: Mapping[str, Any]) -> str:
-        """Return the seed of generated values: the URN and the properties whose change replaces it."""
+        """Return the seed of generated values: the URN and the properties whose change replaces it.
+
+        An asset or archive counts by the hash of its content, because the members of an archive arrive in
+        another order from each engine.
+        """
         fixed = self.replacing(token)
         held = {
             name: value
             for name, value in unwrap(dict(inputs)).items()
             if name in fixed and not contains_unknown(value)
         }
-        return urn + json.dumps(held, sort_keys=True, default=str)
+        return urn + json.dumps(held, sort_keys=True, default=_identity)
 
     def outputs(
         self,
@@ -555,6 +559,10 @@ def _parsed(value: Any) -> Any:
         return json.loads(value)
     except ValueError:
         return value
+
+
+def _identity(value: Any) -> str:
+    return value.hash or str(value) if isinstance(value, Asset) else str(value)
 
 
 def _known(value: Any) -> Any:

@@ -11,7 +11,15 @@ from pulumi.runtime.proto import provider_pb2
 from rehearsal.providers import provider
 from rehearsal.providers.base import IMPORTED_KEY, name_of, type_of
 from rehearsal.providers.errors import InitFailedError, ProviderError
-from rehearsal.pulumi.properties import UNKNOWN, Secret, decode, encode
+from rehearsal.pulumi.properties import (
+    ARCHIVE_SIGNATURE,
+    ASSET_SIGNATURE,
+    UNKNOWN,
+    Asset,
+    Secret,
+    decode,
+    encode,
+)
 from tests.rehearsal.providers.calls import PROJECT, REGION, Calls, urn
 
 BUCKET_TYPE = "gcp:storage/bucket:Bucket"
@@ -125,6 +133,18 @@ def test_creation_is_repeatable_and_depends_on_what_replaces(gcp: Calls) -> None
     assert gcp.create(REDIS, {"name": "cache", "memorySizeGb": 4}) == first
     assert gcp.create(REDIS, {"name": "cache", "memorySizeGb": 5}).id == first.id
     assert gcp.create(REDIS, {"name": "other", "memorySizeGb": 4}).id != first.id
+
+
+def test_order_of_the_members_of_an_archive_does_not_change_generated_values() -> None:
+    token = "gcp:storage/bucketObject:BucketObject"
+    text = Asset(ASSET_SIGNATURE, (("text", "x"),))
+
+    def seed(content: str, *members: str) -> str:
+        source = Asset(ARCHIVE_SIGNATURE, (("assets", dict.fromkeys(members, text)), ("hash", content)))
+        return provider("gcp").seed(urn(token, "o"), token, {"bucket": "b", "source": source})
+
+    assert seed("0a", "a", "b") == seed("0a", "b", "a")
+    assert seed("0a", "a") != seed("0b", "a")
 
 
 def test_preview_has_no_id_and_computed_outputs_are_unknown(gcp: Calls) -> None:
