@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from rehearsal.pulumi.properties import UNKNOWN_SENTINEL
-from rehearsal.pulumi.yaml_reader import kind_of
+from rehearsal.pulumi.yaml_reader import BooleanKey, kind_of
 
 # Decrypts one ciphertext; None where the key is not available.
 Decrypter = Callable[[str], str | None]
@@ -57,7 +57,7 @@ def merged(
     problems: list[str] = []
     raw: dict[str, Any] = {}
     for name, value in stack.items():
-        if not isinstance(name, str):
+        if not isinstance(name, str) or isinstance(name, BooleanKey):
             problems.append(f"config.{name}: a key must be text; put it in quotes")
             continue
         try:
@@ -200,7 +200,8 @@ def _opened(value: Any, key: str, decrypt: Decrypter, secrets: set[str], unreada
         }
     if isinstance(value, list):
         return [_opened(item, key, decrypt, secrets, unreadable) for item in value]
-    return value
+    # The CLI reads numbers again from their JSON, where a negative zero is the integer 0.
+    return 0 if isinstance(value, float) and value == 0 else value
 
 
 def _key_text(name: Any) -> str:

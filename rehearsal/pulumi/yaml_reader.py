@@ -6,7 +6,9 @@ and ``0o17`` are. The rules here are ``resolve`` in ``resolve.go`` of that packa
 
 from __future__ import annotations
 
+import math
 import re
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +26,7 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]*|[1-9][0-9]*)")
+_INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
 _DATE: Final = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d))|"
@@ -35,6 +37,10 @@ _INT64: Final = range(-(2**63), 2**64)  # with the upper half of the unsigned ra
 
 class Timestamp(str):
     """Timestamp in Go's format, in which the CLI passes it to programs."""
+
+
+class BooleanKey(str):
+    """Key of a mapping that is a boolean: in Python, ``True`` and ``False`` are the keys 1 and 0."""
 
 
 def scalar(text: str) -> Any:
@@ -53,7 +59,8 @@ def scalar(text: str) -> Any:
         if number in _INT64:
             return number
     if _FLOAT.fullmatch(plain if text[0] != "." else text):
-        return float(plain if text[0] != "." else text)
+        number = float(plain if text[0] != "." else text)
+        return text if math.isinf(number) else number
     return text
 
 
@@ -84,45 +91,102 @@ def _timestamp(found: re.Match[str]) -> Timestamp | None:
     return Timestamp(f"{text} {at:%z} {at:%z}")
 
 
+_PLAIN: Final = "plain scalar"  # tag of plain scalars without a tag in the document
+_PREFIX: Final = "tag:yaml.org,2002:"
+_TAGGED: Final[dict[str, tuple[type, ...]]] = {  # types of a scalar with an explicit tag
+    "null": (type(None),),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float,),
+    "timestamp": (Timestamp,),
+}
+
+
 class _Constructor(yaml.constructor.SafeConstructor):
-    """Resolves plain scalars as above; refuses a key that occurs twice, as Pulumi's own reader does."""
+    """Constructs values as the decoder of that package does.
+
+    Unknown tags have no effect. A key that occurs twice is refused, and so are an anchor whose value contains
+    itself and a scalar whose tag does not fit.
+    """
+
+    _open: tuple[yaml.Node, ...] = ()
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        if kind is not yaml.ScalarNode or not implicit[0]:
+            return _PREFIX + "str"
+        return _PREFIX + "merge" if value == "<<" else _PLAIN
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        # Only plain scalars have no style; an explicit tag such as `!!str` differs from the resolved one.
-        if isinstance(node, yaml.ScalarNode) and not node.style and node.tag == self._resolved(node):
-            if node.tag == "tag:yaml.org,2002:merge" or node.value == "<<":
-                return super().construct_object(node, deep=deep)
-            return scalar(node.value)
-        value = super().construct_object(node, deep=deep)
-        # Go has one type for texts and for bytes.
-        return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-    def _resolved(self, node: yaml.ScalarNode) -> str:
-        resolve = getattr(self, "resolve")  # noqa: B009  (of the loader that this class is mixed into)
-        return str(resolve(yaml.ScalarNode, node.value, (True, False)))
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar_of(node)
+        if node in self._open:
+            raise _problem("the value of the anchor contains itself", node)
+        if node not in self.constructed_objects:
+            self._open = (*self._open, node)
+            if isinstance(node, yaml.MappingNode):
+                value: Any = self.construct_mapping(node)
+            else:
+                value = [self.construct_object(item) for item in node.value]
+            self._open = self._open[:-1]
+            self.constructed_objects[node] = value
+        return self.constructed_objects[node]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, yaml.Node] = {}
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, yaml.ScalarNode):
                 if (first := seen.get(key.value)) is not None:
-                    line = first.start_mark.line + 1
-                    problem = f"the key {key.value!r} is already in line {line}"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                    raise _problem(
+                        f"the key {key.value!r} is already in line {first.start_mark.line + 1}", key
+                    )
                 seen[key.value] = key
-        return super().construct_mapping(node, deep)
+        self.flatten_mapping(node)
+        found = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _problem("a key must be a scalar", key)
+            name = _scalar_of(key)
+            found[BooleanKey(str(name).lower()) if isinstance(name, bool) else name] = self.construct_object(
+                value
+            )
+        return found
+
+
+def _scalar_of(node: yaml.ScalarNode) -> Any:
+    """Return the value of a scalar by its tag: the function `resolve` of that package."""
+    if node.tag == _PLAIN:
+        return scalar(node.value)
+    name = node.tag.removeprefix(_PREFIX)
+    if name == "binary":
+        try:
+            # Go has one type for texts and for bytes.
+            return b64decode("".join(node.value.split()), validate=True).decode(errors="replace")
+        except ValueError:
+            raise _problem("the value of !!binary is not base64", node) from None
+    if name not in _TAGGED:
+        return node.value
+    value = scalar(node.value)
+    if name == "float" and type(value) is int:
+        return float(value)
+    if type(value) not in _TAGGED[name]:
+        raise _problem(f"{node.value!r} cannot be read as !!{name}", node)
+    return value
+
+
+def _problem(text: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, text, node.start_mark)
 
 
 _Loader = type("_Loader", (_Constructor, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {})
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping in a YAML file; an empty one for an empty file.
+    """Return the mapping in the first document of a YAML file; an empty one for an empty file.
 
     Raises InputError with line and column.
     """
     try:
-        data = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506  (it is a safe loader)
+        data = _first_document(path.read_text())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -136,6 +200,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InputError(f"{path} must hold a mapping, not {kind_of(data)}")
     return data
+
+
+def _first_document(text: str) -> Any:
+    """Return the first document of `text`, as ``yaml.Unmarshal`` does, which reads no further."""
+    loader = _Loader(text)
+    try:
+        return loader.get_data() if loader.check_data() else None
+    finally:
+        loader.dispose()
 
 
 def kind_of(value: Any) -> str:

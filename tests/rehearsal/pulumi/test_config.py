@@ -100,6 +100,11 @@ def test_structured_values_are_formatted_as_by_go(value: object, text: str) -> N
     assert go_json(value) == text
 
 
+def test_negative_zero_is_the_integer_zero() -> None:
+    config, problems = merged({"p:a": -0.0, "p:b": [-0.0]}, {}, "p", lambda text: None)
+    assert (config.values, problems) == ({"p:a": "0", "p:b": "[0]"}, [])
+
+
 def test_key_without_a_value_is_an_empty_text() -> None:
     stack: dict[str, object] = {"p:a": None, "b": None, "p:c": [None, {"d": None}]}
     config, problems = merged(stack, {"b": {"type": "string"}}, "p", lambda text: None)

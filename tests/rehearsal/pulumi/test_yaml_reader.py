@@ -32,6 +32,8 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml, scalar
         ("2024-01-02", "2024-01-02 00:00:00 +0000 UTC"),
         ("2024-01-02T03:04:05.60+02:00", "2024-01-02 03:04:05.6 +0200 +0200"),
         ("2024-13-02", "2024-13-02"),
+        ("0o", "0o"),
+        ("1e400", "1e400"),
     ],
 )
 def test_plain_scalar_has_the_type_of_pulumi(text: str, value: Any) -> None:
@@ -80,3 +82,41 @@ def test_kind_of_a_value() -> None:
         "a truth value",
         "5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {1: x, true: y, 0: z}", {"a": {1: "x", "true": "y", 0: "z"}}),
+        ("a: 1\n---\na: 2\n", {"a": 1}),
+        ("---\na: 1\n...\n---\n: [not read", {"a": 1}),
+        ("a: !own x\nb: !own {c: 1}", {"a": "x", "b": {"c": 1}}),
+        ("a: !!float 3\nb: !!int '12'\nc: !!str 12\nd: ! 12", {"a": 3.0, "b": 12, "c": "12", "d": 12}),
+        ("a: !!binary aGk=\nb: !!set {c, d}", {"a": "hi", "b": {"c": None, "d": None}}),
+        ("a: &x {k: 1, z: 0}\nb: {<<: *x, k: 2}\nc: {'<<': *x}", None),
+    ],
+)
+def test_document_is_read_as_by_go(text: str, value: Any, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    merged = {"a": {"k": 1, "z": 0}, "b": {"k": 2, "z": 0}, "c": {"<<": {"k": 1, "z": 0}}}
+    assert read_yaml(file) == (value or merged)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: !!int abc", ":1:4: not valid YAML: 'abc' cannot be read as !!int"),
+        ("a: !!bool yes", ":1:4: not valid YAML: 'yes' cannot be read as !!bool"),
+        ("a: !!binary '?'", ":1:4: not valid YAML: the value of !!binary is not base64"),
+        ("a: &x [1, *x]", ":1:4: not valid YAML: the value of the anchor contains itself"),
+        ("{[1]: a}", ":1:2: not valid YAML: a key must be a scalar"),
+        ("a: &x {}\nb:\n  <<: *x\n  <<: *x", ":4:3: not valid YAML: the key '<<' is already in line 3"),
+    ],
+)
+def test_document_that_go_refuses_is_an_error(text: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(file)
+    assert str(caught.value) == f"{file}{problem}"
