@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +43,31 @@ def _option_problems(options: Any) -> list[str]:
         elif values and value not in values:
             problems.append(f"runtime.options.{key}: must be one of {', '.join(values)}, not {value!r}")
     return problems
+
+
+def _plugin_problems(root: Path, plugins: Any) -> Iterator[str]:
+    """Yield what is wrong with the plugins that the CLI would load from folders of the project at `root`.
+
+    The checks are those of `parsePluginOpts` in ``pkg/resource/plugin/host.go``; kingdom starts no plugin.
+    """
+    if not isinstance(plugins, dict):
+        yield f"plugins: must be a mapping, not {kind_of(plugins)}"
+        return
+    for kind in ("providers", "languages", "analyzers"):
+        listed = plugins.get(kind) or []
+        if not isinstance(listed, list):
+            yield f"plugins.{kind}: must be a list, not {kind_of(listed)}"
+            continue
+        for index, plugin in enumerate(listed):
+            where = f"plugins.{kind}[{index}]"
+            if not isinstance(plugin, dict):
+                yield f"{where}: must be a mapping with name and path, not {kind_of(plugin)}"
+                continue
+            name, path = plugin.get("name"), plugin.get("path") or ""
+            if not isinstance(name, str) or not name:
+                yield f"{where}.name: must be the plugin's name"
+            if not isinstance(path, str) or not (root / path).is_dir():
+                yield f"{where}.path: must be a folder, relative to the project; {path!r} is not one"
 
 
 @dataclass(frozen=True)
@@ -120,6 +145,7 @@ class Project:
         problems += _option_problems(python)
         if not isinstance(config, dict):
             problems.append(f"config: must be a mapping, not {kind_of(config)}")
+        problems += _plugin_problems(root, data.get("plugins") or {})
         program = root / str(main)
         if program.is_dir() and not (program / "__main__.py").is_file():
             problems.append(f"main: must be the folder of the program; {main!r} holds no __main__.py")

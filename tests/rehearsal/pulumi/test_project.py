@@ -128,6 +128,22 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
             ["runtime.options: must be a mapping, not a list"],
         ),
         (
+            "name: a\nmain: infra\nplugins: {providers: [{name: gcp, path: ../none}, {path: infra}, b]}\n",
+            [
+                "plugins.providers[0].path: must be a folder, relative to the project; '../none' is not one",
+                "plugins.providers[1].name: must be the plugin's name",
+                "plugins.providers[2]: must be a mapping with name and path, not a text",
+            ],
+        ),
+        (
+            "name: a\nmain: infra\nplugins: {languages: {name: python}, analyzers: [{name: a, path: 1}]}\n",
+            [
+                "plugins.languages: must be a list, not a mapping",
+                "plugins.analyzers[0].path: must be a folder, relative to the project; 1 is not one",
+            ],
+        ),
+        ("name: a\nmain: infra\nplugins: [gcp]\n", ["plugins: must be a mapping, not a list"]),
+        (
             "name: a\nmain: infra\nconfig: stacks\nstackConfigDir: stacks\n",
             ["config: it names a folder, and so does stackConfigDir; keep the latter"],
         ),
