@@ -27,6 +27,7 @@ from pulumi.runtime import stack as sdk_stack
 from pulumi.runtime.proto import engine_pb2
 from pulumi.runtime.settings import SETTINGS
 
+import rehearsal
 from rehearsal.engine.errors import StoppedError
 from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
 from rehearsal.engine.program.imported_sdks import references_of_imported_sdks
@@ -120,6 +121,37 @@ def run(
     contextvars.copy_context().run(work)
 
 
+# Measured by `sys.modules` in programs that both engines ran.
+_HOST_PACKAGES: Final = frozenset(
+    {
+        "dill",
+        "google",
+        "grpc",
+        "opentelemetry",
+        "packaging",
+        "psutil",
+        "pulumi",
+        "semver",
+        "typing_extensions",
+    }
+    | {"__main__", "rehearsal", "yaml"}
+)
+_UNUSED_BY_HOST: Final = frozenset(
+    {
+        "colorsys",
+        "csv",
+        "decimal",
+        "difflib",
+        "fractions",
+        "hmac",
+        "secrets",
+        "sysconfig",
+        "zipfile",
+        "zoneinfo",
+    }
+)
+
+
 @contextlib.contextmanager
 def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     """Yield an event loop with threads for registrations; at the end, cancel its tasks and close it."""
@@ -139,7 +171,14 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextlib.contextmanager
 def _fresh_modules(main: Path) -> Iterator[None]:
-    """Import the program's own modules again: they may hold outputs of an earlier run."""
+    """Import the program's own modules again: they may hold outputs of an earlier run.
+
+    A module that this process has loaded, but a language host has not, does not replace a module of the
+    program with the same name. Raises InputError for one that is named like this package.
+    """
+    names = {path.stem for path in main.glob("*.py")} | {
+        path.parent.name for path in main.glob("*/__init__.py")
+    }
 
     def own() -> dict[str, Any]:
         return {
@@ -151,6 +190,17 @@ def _fresh_modules(main: Path) -> Iterator[None]:
         }
 
     before = own()
+    if "rehearsal" in names and not is_program_file(rehearsal.__file__ or "", main):
+        file = "rehearsal.py" if (main / "rehearsal.py").is_file() else "rehearsal/__init__.py"
+        raise InputError(
+            f"{main / file}: kingdom cannot run a program with a module of the name `rehearsal`",
+            remedy="Rename the module: kingdom's own package has this name.",
+        )
+    before |= {
+        name: module
+        for name, module in list(sys.modules.items())
+        if (top := name.partition(".")[0]) in names and not _is_of_language_host(top)
+    }
     for name in before:
         del sys.modules[name]
     try:
@@ -159,6 +209,11 @@ def _fresh_modules(main: Path) -> Iterator[None]:
         for name in own():
             del sys.modules[name]
         sys.modules.update(before)
+
+
+def _is_of_language_host(name: str) -> bool:
+    """Return whether the language host imports the module `name` before it runs a program."""
+    return name in _HOST_PACKAGES or (name in sys.stdlib_module_names and name not in _UNUSED_BY_HOST)
 
 
 class _Messages(io.TextIOBase):

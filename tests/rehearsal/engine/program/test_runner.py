@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from rehearsal.engine.program.runner import ProgramError
+from rehearsal.errors import InputError
 from tests.rehearsal.engine.conftest import Stack
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
@@ -74,3 +77,26 @@ def test_program_that_exits_at_once_with_another_status_is_an_error(stack: Stack
     with pytest.raises(ProgramError, match=r"os\._exit\(3\)"):
         stack.update("import os\nos._exit(3)\n")
     assert stack.names() == {"a"}
+
+
+def test_module_of_the_program_is_preferred_to_one_that_this_process_has_loaded(stack: Stack) -> None:
+    import csv
+    import secrets
+
+    for name in ("secrets.py", "typer.py", "rich/__init__.py", "queue.py"):
+        file = stack.root / "program" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine = True\n")
+    source = "import csv, queue, rich, secrets, typer\n"
+    stack.up(
+        source + "pulumi.export('mine', [hasattr(m, 'mine') for m in (secrets, typer, rich, csv, queue)])\n"
+    )
+    assert stack.record("toys-test").outputs == {"mine": [True, True, True, False, False]}
+    assert (sys.modules["secrets"], sys.modules["csv"]) == (secrets, csv)
+
+
+def test_module_with_the_name_of_this_package_is_refused(stack: Stack) -> None:
+    (stack.root / "program").mkdir()
+    (stack.root / "program" / "rehearsal.py").write_text("")
+    with pytest.raises(InputError, match=r"program/rehearsal\.py: .* a module of the name `rehearsal`"):
+        stack.update('Thing("a")\n')
