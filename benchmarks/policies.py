@@ -7,7 +7,8 @@ it has decoded; both sizes are measured alternately. The figures are minimums, b
 machine can only add time.
 
 `kingdom check` evaluates manifests in this process: a thousand documents of four kinds, first in a namespace
-each, then all in one. The lower bound is PyYAML's safe loader on the same text.
+each, then all in one; then a thousand in one namespace whose budgets, LimitRanges and quotas apply to every
+workload. The lower bound is PyYAML's safe loader on the same text.
 """
 
 import copy
@@ -143,6 +144,52 @@ spec: {{maxReplicas: 4, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment,
 """
 
 
+OVERLAPPING = """\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {{name: d{0}}}
+spec: {{maxUnavailable: 1, selector: {{matchExpressions: [{{key: app, operator: Exists}}]}}}}
+---
+apiVersion: v1
+kind: LimitRange
+metadata: {{name: d{0}}}
+spec: {{limits: [{{type: Container, max: {{cpu: {1}m, memory: 1Gi}}}}, {{type: Pod, max: {{cpu: "4"}}}}]}}
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {{name: d{0}}}
+spec: {{hard: {{pods: 100k, requests.cpu: 100k}}, scopes: [NotBestEffort]}}
+---
+"""
+
+
+def overlapping() -> str:
+    """Return documents in which each of 250 budgets, LimitRanges and quotas applies to 250 workloads."""
+    deployment = MANIFESTS.split("---")[0] + "---\n"
+    numbers = range(DOCUMENTS // 4)
+    return "".join(deployment.format(at, "default") + OVERLAPPING.format(at, 1000 + at) for at in numbers)
+
+
+@cache
+def overlapping_seconds() -> float:
+    """Return the minimum processor seconds of a check of :func:`overlapping`."""
+    turns = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "overlapping.yaml")
+        file.write_text(overlapping())
+        for _ in range(CHECK_ROUNDS):
+            began = time.process_time()
+            report = check([str(file)])
+            turns.append(time.process_time() - began)
+            assert report.objects == DOCUMENTS
+    return min(turns)
+
+
+def _check_overlapping() -> Measurement:
+    note = f"{DOCUMENTS} documents in one namespace, processor time, minimum of {CHECK_ROUNDS}"
+    return Measurement.max_ratio(1, ours=overlapping_seconds(), peer=CHECK_SECONDS, note=note)
+
+
 def manifests(*, one_namespace: bool) -> str:
     numbers = range(DOCUMENTS // 4)
     return "".join(MANIFESTS.format(at, "one" if one_namespace else f"n{at}") for at in numbers)
@@ -188,6 +235,7 @@ BENCHMARKS = [
     Benchmark("policy-pack", "the limit", "s", "≤ 1", _whole_plan),
     Benchmark("policy-pack-growth", "a tenth of the resources", "s", f"≤ {GROWTH}", _growth),
     Benchmark("check-manifests", "the limit", "s", "≤ 1", _check),
+    Benchmark("check-manifests-overlapping", "the limit", "s", "≤ 1", _check_overlapping),
     Benchmark(
         "check-manifests-loader", "PyYAML's safe loader alone", "s", f"≤ {LOADER_TIMES}", _check_loader
     ),

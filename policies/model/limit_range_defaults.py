@@ -11,11 +11,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from policies.model.property_tree import Node
 from policies.model.quantities import parse, show
-from policies.model.stack import Object
+from policies.model.stack import Object, Stack
 
 Amounts = dict[str, Fraction]
 # Above this, the plugin compares whole units instead of thousandths.
@@ -59,12 +60,19 @@ class Bounds:
             request = minimum | default | request
         return cls(limit, kind, minimum, maximum, default, request, quantities(limit["maxLimitRequestRatio"]))
 
+    @property
+    def enforced(self) -> tuple[frozenset[tuple[str, Fraction]], ...]:
+        """Return what the LimitRanger enforces, without defaults, as a key."""
+        return tuple(frozenset(amounts.items()) for amounts in (self.min, self.max, self.max_ratio))
+
 
 @dataclass(frozen=True)
 class Defaults:
     """The defaults and bounds of the LimitRanges of one namespace."""
 
     bounds: tuple[tuple[Bounds, ...], ...] = ()
+    # The violations of each type by the amounts of a container, a pod or a claim, since these repeat.
+    _violations: dict[object, list[tuple[str, str]]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, ranges: Sequence[Object]) -> Defaults:
@@ -75,12 +83,61 @@ class Defaults:
             )
         )
 
-    def every(self, kind: str) -> Iterator[Bounds]:
-        """Return the items of one type: Container, Pod or PersistentVolumeClaim."""
-        return (bound for own in self.bounds for bound in own if bound.type == kind)
+    def every(self, kind: str) -> list[Bounds]:
+        """Return the items of one type: Container, Pod or PersistentVolumeClaim. Equal ones occur once."""
+        return self._by_type.get(kind, [])
+
+    @cached_property
+    def _by_type(self) -> dict[str, list[Bounds]]:
+        found: dict[str, dict[object, Bounds]] = {}
+        for bound in (bound for own in self.bounds for bound in own):
+            found.setdefault(bound.type, {}).setdefault(bound.enforced, bound)
+        return {kind: list(own.values()) for kind, own in found.items()}
+
+    def violations(self, kind: str, amounts: Mapping[str, Fraction]) -> list[tuple[str, str]]:
+        """Return all :func:`violations` of the items of one type, evaluated once for equal amounts."""
+        key = kind, frozenset(amounts.items())
+        found = self._violations.get(key)
+        if found is None:
+            tightest = self._tightest.get(kind)
+            violated = tightest is not None and any(violations(tightest, amounts))
+            found = (
+                [item for bound in self.every(kind) for item in violations(bound, amounts)]
+                if violated
+                else []
+            )
+            self._violations[key] = found
+        return found
+
+    @cached_property
+    def _tightest(self) -> dict[str, Bounds]:
+        """Return the intersection of all items of each type: what complies with it complies with each."""
+        found: dict[str, Bounds] = {}
+        for kind, items in self._by_type.items():
+            whole = found[kind] = Bounds(items[0].node, kind)
+            for bound in items:
+                for key, minimum in bound.min.items():
+                    whole.min[key] = max(minimum, whole.min.get(key, minimum))
+                for mine, others in ((whole.max, bound.max), (whole.max_ratio, bound.max_ratio)):
+                    for key, maximum in others.items():
+                        mine[key] = min(maximum, mine.get(key, maximum))
+        return found
+
+    def max_of(self, kind: str, key: str) -> Fraction | None:
+        """Return the lowest maximum of a resource in the items of one type; None without one."""
+        tightest = self._tightest.get(kind)
+        return tightest.max.get(key) if tightest is not None else None
 
     def fill(self, amounts: Amounts) -> Amounts:
         """Add the defaults of each LimitRange to the requests and limits of one container."""
+        for key, amount in self._filled.items():
+            amounts.setdefault(key, amount)
+        return amounts
+
+    @cached_property
+    def _filled(self) -> Amounts:
+        """Return the defaults; of several LimitRanges, the first that has one for a key counts."""
+        found: Amounts = {}
         for own in self.bounds:
             limits: Amounts = {}
             requests: Amounts = {}
@@ -89,10 +146,20 @@ class Defaults:
                     limits |= bound.default
                     requests |= bound.default_request
             for key, amount in limits.items():
-                amounts.setdefault(f"limits.{key}", amount)
+                found.setdefault(f"limits.{key}", amount)
             for key, amount in requests.items():
-                amounts.setdefault(f"requests.{key}", amount)
-        return amounts
+                found.setdefault(f"requests.{key}", amount)
+        return found
+
+
+def defaults_by_namespace(stack: Stack) -> dict[str, Defaults]:
+    """Return the defaults and bounds of each namespace with a LimitRange, read once for all rules."""
+    known: dict[str, Defaults] | None = stack.memo.get("limit ranges")
+    if known is None:
+        ranges = stack.by_namespace("LimitRange")
+        known = {namespace: Defaults.of(items) for namespace, items in ranges.items()}
+        stack.memo["limit ranges"] = known
+    return known
 
 
 def violations(bound: Bounds, amounts: Mapping[str, Fraction]) -> Iterator[tuple[str, str]]:

@@ -59,6 +59,9 @@ class Holdings:
     claims: list[Claim] = field(default_factory=list)
     # Reasons why there may be more objects of a plural, by plural.
     unproven: dict[str, list[str]] = field(default_factory=dict)
+    # The results of :func:`needed` and :func:`unproven` by key, since a namespace may have many quotas.
+    amounts: dict[str, int | Fraction | None] = field(default_factory=dict)
+    reasons: dict[str, list[str]] = field(default_factory=dict)
 
 
 def holdings(objects: list[Object], peaks: dict[str, list[Demand]]) -> dict[str, Holdings]:
@@ -144,6 +147,12 @@ def plural_of(item: Object) -> str:
 
 def needed(key: str, own: Holdings) -> int | Fraction | None:
     """Return the amount of a quota's `key` that a namespace needs; None if `key` counts no objects."""
+    if key not in own.amounts:
+        own.amounts[key] = _needed(key, own)
+    return own.amounts[key]
+
+
+def _needed(key: str, own: Holdings) -> int | Fraction | None:
     plural = key.removeprefix("count/")
     of_class = _CLASS_KEY.fullmatch(key)
     if key == "services.loadbalancers":
@@ -163,6 +172,12 @@ def needed(key: str, own: Holdings) -> int | Fraction | None:
 
 def unproven(key: str, own: Holdings) -> list[str]:
     """Return why a namespace may need more of a quota's `key` than :func:`needed` returns."""
+    if key not in own.reasons:
+        own.reasons[key] = _unproven(key, own)
+    return own.reasons[key]
+
+
+def _unproven(key: str, own: Holdings) -> list[str]:
     plural = key.removeprefix("count/")
     of_class = _CLASS_KEY.fullmatch(key)
     found = []

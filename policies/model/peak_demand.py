@@ -333,9 +333,9 @@ def _grown(
         if key not in controlled:
             continue
         maximum = max_allowed.get(key)
-        capped = [bound.max[key] for bound in defaults.every("Container") if key in bound.max]
-        if capped:
-            maximum = min([*capped, *([] if maximum is None else [maximum])])
+        capped = defaults.max_of("Container", key)
+        if capped is not None:
+            maximum = capped if maximum is None else min(capped, maximum)
         before = grown.get(f"requests.{key}", Fraction(0))
         both = not policy["controlledValues"].is_one_of("RequestsOnly")
         if maximum is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from policies.model.label_selectors import LabelIndex, Selector
 from policies.model.pods import PodTemplate, may_create_objects, may_create_pods, sources_of
-from policies.model.property_tree import UNKNOWN, Node, all_known
+from policies.model.property_tree import Node
 from policies.model.stack import Object, Stack, objects_of
 
 SCALABLE: Final = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
@@ -24,6 +25,7 @@ class Scaling:
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._indexes: dict[str, LabelIndex[tuple[Object, PodTemplate]]] = {}
 
     @classmethod
     def of(cls, stack: Stack) -> Scaling:
@@ -171,33 +173,26 @@ class Scaling:
         # The declared number of replicas is created first; the autoscaler changes it afterwards.
         return minimum, max(maximum, declared or 0)
 
-    def selected_by(self, selector: Node, namespace: str) -> Iterator[tuple[Object, PodTemplate]]:
-        """The workloads of a namespace whose pods a label selector selects."""
-        for item, template in self._candidates(selector, namespace):
-            if matches(selector, template.labels):
-                yield item, template
+    def selected_by(self, selector: Node, namespace: str) -> tuple[tuple[Object, PodTemplate], ...]:
+        """Return the workloads of a namespace whose pods a label selector selects.
 
-    def _candidates(self, selector: Node, namespace: str) -> Iterable[tuple[Object, PodTemplate]]:
-        """Return the workloads that `selector` may select: those with the rarest of its required labels."""
-        index = self._labels.get(namespace)
-        if index is None:
+        Equal selectors share one tuple. Unknown values that may change the result are noted.
+        """
+        wanted = Selector.of(selector) if namespace in self.workloads else None
+        if wanted is None:
             return ()
-        wanted = selector.raw.get("matchLabels") if isinstance(selector.raw, Mapping) else None
-        if not isinstance(wanted, Mapping) or not wanted:
-            return self.workloads.get(namespace, ())
-        pairs = [pair for pair in wanted.items() if isinstance(pair[1], (str, int, float, bool))]
-        if len(pairs) < len(wanted):
-            return self.workloads.get(namespace, ())
-        best = min((index.by_label.get(pair, []) for pair in pairs), key=len)
-        return [*best, *index.unknown]
+        if namespace not in self._indexes:
+            own = self.workloads[namespace]
+            self._indexes[namespace] = LabelIndex(own, (template.labels for _, template in own))
+        return self._indexes[namespace].select(wanted)
 
     @cached_property
-    def _labels(self) -> dict[str, _LabelIndex]:
-        found: dict[str, _LabelIndex] = {}
-        for namespace, workloads in self.workloads.items():
-            index = found[namespace] = _LabelIndex()
+    def by_key(self) -> dict[Key, list[tuple[Object, PodTemplate]]]:
+        """Return the workloads by namespace, kind and name."""
+        found: dict[Key, list[tuple[Object, PodTemplate]]] = {}
+        for workloads in self.workloads.values():
             for entry in workloads:
-                index.add(entry)
+                found.setdefault(key_of(entry[0]), []).append(entry)
         return found
 
     @staticmethod
@@ -205,28 +200,6 @@ class Scaling:
         """Return the target of an autoscaler: namespace, kind, name."""
         target = item.node.at("spec", field)
         return item.namespace, target["kind"].text(), target["name"].text()
-
-
-class _LabelIndex:
-    """Workloads by each label of their pods; those with unknown labels are listed separately."""
-
-    def __init__(self) -> None:
-        self.by_label: dict[tuple[str, object], list[tuple[Object, PodTemplate]]] = {}
-        self.unknown: list[tuple[Object, PodTemplate]] = []
-
-    def add(self, entry: tuple[Object, PodTemplate]) -> None:
-        template = entry[1]
-        labels = template.node.raw if template.node.raw is UNKNOWN else template.labels.raw
-        if not isinstance(labels, Mapping):
-            if labels is UNKNOWN:
-                self.unknown.append(entry)
-            return
-        if any(value is UNKNOWN for value in labels.values()):
-            self.unknown.append(entry)
-            return
-        for pair in labels.items():
-            if isinstance(pair[1], (str, int, float, bool)):
-                self.by_label.setdefault(pair, []).append(entry)
 
 
 def _needs_replicas(scaler: Object) -> bool:
@@ -259,32 +232,3 @@ def policy_of(scaler: Object, container: str) -> Node | None:
         if policy["containerName"].is_one_of("*"):
             found = policy
     return found
-
-
-def matches(selector: Node, labels: Node) -> bool:
-    """Whether a LabelSelector selects these labels; an empty selector selects all, an absent one none."""
-    if not selector.known() or not labels.known() or not isinstance(selector.raw, Mapping):
-        return False
-    own: Mapping[str, object] = labels.raw if isinstance(labels.raw, Mapping) else {}
-    if not all_known(value for _, value in labels.entries()):
-        return False
-    if not (selector["matchLabels"].known() and selector["matchExpressions"].known()):
-        return False
-    for key, value in selector["matchLabels"].entries():
-        if not value.known() or own.get(key) != value.raw:
-            return False
-    for expression in selector["matchExpressions"].items():
-        key, operator = expression["key"].text(), expression["operator"].text()
-        given = list(expression["values"].items())
-        values = [item.raw for item in given if item.known()]
-        if not (expression["key"].known() and expression["values"].known()) or len(values) < len(given):
-            return False
-        held = {
-            "In": own.get(key) in values and key in own,
-            "NotIn": own.get(key) not in values,
-            "Exists": key in own,
-            "DoesNotExist": key not in own,
-        }
-        if not held.get(operator, False):
-            return False
-    return True

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.model.limit_range_defaults import Defaults
+from policies.model.limit_range_defaults import Defaults, defaults_by_namespace
 from policies.model.peak_demand import ACTING
 from policies.model.pods import PodTemplate, running_containers
 from policies.model.property_tree import Finding, Node
@@ -82,27 +85,22 @@ def hpa_bounds(stack: Stack, settings: Settings) -> Iterator[Finding]:
             yield maximum.finding(f"must be at most {int(settings['maxReplicas'])}")
         if minimum.known() and maximum.known() and maximum.number() < minimum.number(1):
             yield maximum.finding("must not be less than minReplicas")
-        yield from _unmeasured(scaling, key, spec, stack.by_namespace("LimitRange").get(key[0], []))
+        yield from _unmeasured(scaling, key, spec, defaults_by_namespace(stack).get(key[0], Defaults()))
 
 
 def _unmeasured(
-    scaling: Scaling, key: tuple[str, str, str], spec: Node, ranges: list[Object]
+    scaling: Scaling, key: tuple[str, str, str], spec: Node, defaults: Defaults
 ) -> Iterator[Finding]:
     """Yield metrics without a request: utilization is a share of requests, so the HPA fails.
 
     Without metrics, the API server fills in the utilization of CPU (pkg/apis/autoscaling/v2/defaults.go).
     """
-    templates = [
-        template
-        for item, template in scaling.workloads.get(key[0], ())
-        if item.kind == key[1] and item.name == key[2]
-    ]
+    templates = [template for _, template in scaling.by_key.get(key, ())]
     metrics = list(spec["metrics"].items())
     if spec["metrics"].is_one_of(None, []):
         metrics = [
             Node(_DEFAULT_METRIC, spec["metrics"].path, spec["metrics"].unevaluated, spec["metrics"].urn)
         ]
-    defaults = Defaults.of(ranges if templates else ())
     for metric in metrics:
         one = metric["containerResource"].present
         measured = metric["containerResource" if one else "resource"]
@@ -226,57 +224,89 @@ def _controlled(vertical: Object, pod: PodTemplate | None, container: str) -> se
 
 
 @dataclass(frozen=True)
-class _Budget:
-    """A disruption budget and the workloads whose pods it selects, each with its minimum replicas.
+class _Selection:
+    """The workloads whose pods a disruption budget selects, each with its key and its minimum replicas.
 
     `uncounted` is a selected workload whose number of pods is unknown; `scaleless` is one whose kind has no
     scale, from which the disruption controller takes percentages and maxUnavailable.
     """
 
-    item: Object
-    selected: tuple[tuple[Object, int], ...]
+    selected: tuple[tuple[Object, Key, int], ...] = ()
     uncounted: Object | None = None
     scaleless: Object | None = None
 
-    @property
+    @cached_property
     def min_pods(self) -> int:
         """Return the sum of all selected pods, which the disruption controller counts."""
-        return sum(count for _, count in self.selected)
+        return sum(count for _, _, count in self.selected)
 
-    @property
+    @cached_property
     def scale(self) -> int:
         """Return the pods of the selected controllers; a pod without a controller has no scale."""
-        return sum(count for item, count in self.selected if item.kind != "Pod")
+        return sum(count for item, _, count in self.selected if item.kind != "Pod")
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """A disruption budget and what it selects. Budgets with equal selectors share their selection."""
+
+    item: Object
+    of: _Selection
 
 
 def _budgets(stack: Stack) -> list[_Budget]:
     """Return the disruption budgets of a stack, matched once for all rules."""
     known = stack.memo.get("budgets")
     if known is None:
-        scaling = Scaling.of(stack)
-        known = stack.memo["budgets"] = [
-            _budget(item, scaling) for item in stack.of_kind("PodDisruptionBudget")
-        ]
+        known = stack.memo["budgets"] = list(_matched(stack, Scaling.of(stack)))
     return known
 
 
-def _budget(budget: Object, scaling: Scaling) -> _Budget:
-    selected: list[tuple[Object, int]] = []
+def _matched(stack: Stack, scaling: Scaling) -> Iterator[_Budget]:
+    """Match each budget. Workloads are counted once, and equal selectors are evaluated once."""
+    counts: dict[int, tuple[Object, Key, int | None]] = {}
+    selections: dict[int, tuple[object, _Selection]] = {}
+    for budget in stack.of_kind("PodDisruptionBudget"):
+        selector = budget.node.at("spec", "selector")
+        if budget.api_version == "policy/v1beta1" and selector.raw == {}:
+            # An absent selector selects no pod; in policy/v1 only, an empty one selects every pod.
+            yield _Budget(budget, _Selection())
+            continue
+        workloads = scaling.selected_by(selector, budget.namespace)
+        if id(workloads) not in selections:
+            for item, _ in workloads:
+                if id(item) not in counts:
+                    counts[id(item)] = item, key_of(item), _min_pods(item, scaling)
+            # With the workloads, so that their id is not reused.
+            selections[id(workloads)] = workloads, _selection([counts[id(item)] for item, _ in workloads])
+        yield _Budget(budget, selections[id(workloads)][1])
+
+
+def _selection(workloads: list[tuple[Object, Key, int | None]]) -> _Selection:
+    selected: list[tuple[Object, Key, int]] = []
     uncounted = scaleless = None
-    selector = budget.node.at("spec", "selector")
-    if budget.api_version == "policy/v1beta1" and selector.raw == {}:
-        # An absent selector selects no pod; in policy/v1 only, an empty one selects every pod.
-        return _Budget(budget, ())
-    for item, _ in scaling.selected_by(selector, budget.namespace):
-        if item.kind in _WITHOUT_SCALE and item.group in ("apps", "batch", "extensions"):
-            scaleless = uncounted = item
-        elif item.kind == "Pod" and not list(item.node.at("metadata", "ownerReferences").items()):
-            selected.append((item, 1))
-        elif item.kind in SCALABLE or (item.node.at("spec", "replicas").present and "." in item.group):
-            selected.append((item, scaling.replicas(item)[0]))
+    for item, key, count in workloads:
+        if count is not None:
+            selected.append((item, key, count))
         else:
             uncounted = item
-    return _Budget(budget, tuple(selected), uncounted, scaleless)
+            scaleless = item if _has_no_scale(item) else scaleless
+    return _Selection(tuple(selected), uncounted, scaleless)
+
+
+def _has_no_scale(item: Object) -> bool:
+    return item.kind in _WITHOUT_SCALE and item.group in ("apps", "batch", "extensions")
+
+
+def _min_pods(item: Object, scaling: Scaling) -> int | None:
+    """Return the minimum pods of a workload; None if their number is unknown."""
+    if _has_no_scale(item):
+        return None
+    if item.kind == "Pod" and not list(item.node.at("metadata", "ownerReferences").items()):
+        return 1
+    if item.kind in SCALABLE or (item.node.at("spec", "replicas").present and "." in item.group):
+        return scaling.replicas(item)[0]
+    return None
 
 
 _WITHOUT_SCALE: Final = frozenset({"CronJob", "DaemonSet", "Job"})
@@ -286,10 +316,10 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
     """Yield budgets that select no pod of their namespace."""
     for budget in _budgets(stack):
         selector = budget.item.node.at("spec", "selector")
-        if budget.selected or budget.uncounted is not None or not budget.item.identified:
+        if budget.of.selected or budget.of.uncounted is not None or not budget.item.identified:
             continue
         with budget.item.node.track_unknowns() as unknown:
-            list(scaling.selected_by(selector, budget.item.namespace))
+            scaling.selected_by(selector, budget.item.namespace)
             for item, _ in scaling.workloads.get("?", ())[:1]:
                 item.node.at("metadata", "namespace").known()
         # It may select pods of a kind that is not evaluated.
@@ -308,16 +338,21 @@ def _selecting_nothing(stack: Stack, scaling: Scaling) -> Iterator[Finding]:
     tags=("SOC2:A1.2", "KUB6"),
 )
 def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
-    budgeted: dict[Key, str] = {}
+    overlaps = _Overlaps()
     for at, budget in enumerate(_budgets(stack)):
         spec = budget.item.node["spec"]
         # Files of a folder may declare variants of one budget.
         own = (budget.item.source and budget.item.name) or str(at)
-        for item, _count in budget.selected:
-            if budgeted.setdefault(key_of(item), own) != own and item.namespace != "?":
-                yield spec["selector"].finding(
-                    f"{item.label} matches two PodDisruptionBudgets; the eviction API rejects that"
-                )
+        shared, count = overlaps.add(budget, own)
+        for item in shared:
+            yield spec["selector"].finding(
+                f"{item.label} matches two PodDisruptionBudgets; the eviction API rejects that"
+            )
+        if count > len(shared):
+            yield spec["selector"].finding(
+                f"{count - len(shared)} more workloads match two PodDisruptionBudgets; "
+                "the eviction API rejects that"
+            )
         minimum, maximum = spec["minAvailable"], spec["maxUnavailable"]
         if maximum.is_one_of(0, 0.0, "0", "0%"):
             yield maximum.finding(f"{maximum.shown} allows no disruption{_of(budget)}")
@@ -331,6 +366,29 @@ def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
             yield from _blocked(budget, minimum, maximum)
 
 
+_LISTED: Final = 20
+
+
+class _Overlaps:
+    """The workloads that several budgets select, by the budget that came first."""
+
+    def __init__(self) -> None:
+        self._first: dict[Key, str] = {}
+        # The number of workloads of a selection by their first budget; complete, since each has one.
+        self._counts: dict[int, Counter[str]] = {}
+
+    def add(self, budget: _Budget, name: str) -> tuple[list[Object], int]:
+        """Return the workloads that an earlier budget of another name selects: up to 20, and their number."""
+        selected = budget.of.selected
+        counts = self._counts.get(id(budget.of))
+        if counts is None:
+            counts = Counter(self._first.setdefault(key, name) for _, key, _ in selected if key[0] != "?")
+            self._counts[id(budget.of)] = counts
+        count = counts.total() - counts[name]
+        shared = (item for item, key, _ in selected if key[0] != "?" and self._first[key] != name)
+        return list(islice(shared, min(count, _LISTED))), count
+
+
 def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]:
     """Yield a finding if a budget blocks by what it selects.
 
@@ -338,13 +396,13 @@ def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]
     """
     by_scale = maximum.present or isinstance(minimum.raw, str)
     place = maximum if maximum.present else minimum
-    if by_scale and budget.scaleless is not None:
+    if by_scale and budget.of.scaleless is not None:
         yield place.finding(
-            f"{place.shown} allows no disruption: {budget.scaleless.label} has no scale, "
+            f"{place.shown} allows no disruption: {budget.of.scaleless.label} has no scale, "
             "so only an integer minAvailable counts its pods"
         )
-    elif by_scale and budget.selected and not budget.scale and budget.uncounted is None:
-        if all(item.kind == "Pod" for item, _ in budget.selected):
+    elif by_scale and budget.of.selected and not budget.of.scale and budget.of.uncounted is None:
+        if all(item.kind == "Pod" for item, *_ in budget.of.selected):
             yield place.finding(
                 f"{place.shown} allows no disruption{_of(budget)}: pods without a controller have no scale, "
                 "so only an integer minAvailable counts them"
@@ -352,26 +410,28 @@ def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]
     elif maximum.present:
         return
     else:
-        required = int_or_percent(minimum.raw, budget.scale, up=True)
-        if required is None or (required < budget.min_pods and (not by_scale or budget.uncounted is None)):
+        required = int_or_percent(minimum.raw, budget.of.scale, up=True)
+        if required is None or (
+            required < budget.of.min_pods and (not by_scale or budget.of.uncounted is None)
+        ):
             return
-        if budget.uncounted is not None:
+        if budget.of.uncounted is not None:
             minimum.mark_unevaluated(
-                f"is not proven: the number of pods of {budget.uncounted.label} is unknown"
+                f"is not proven: the number of pods of {budget.of.uncounted.label} is unknown"
             )
-        elif not budget.selected:
+        elif not budget.of.selected:
             if required:
                 minimum.mark_unevaluated("is not proven: no workload that it selects is declared here")
-        elif budget.min_pods > 0:
+        elif budget.of.min_pods > 0:
             yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
 
 
 def _of(budget: _Budget) -> str:
     """Return the selected workloads and their pods for a message; "" if none is known."""
-    if not budget.selected:
+    if not budget.of.selected:
         return ""
-    names = ", ".join(item.label for item, _ in budget.selected[:_NAMED])
-    count = f"{budget.min_pods} pod" + ("s" if budget.min_pods != 1 else "")
+    names = ", ".join(item.label for item, *_ in budget.of.selected[:_NAMED])
+    count = f"{budget.of.min_pods} pod" + ("s" if budget.of.min_pods != 1 else "")
     return f" of {names} ({count} at minimum)"
 
 
@@ -391,12 +451,17 @@ _NAMED: Final = 5
 )
 def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
     covered: set[Key] = set()
+    seen: set[int] = set()
     for budget in _budgets(stack):
-        covered.update(key_of(item) for item, _ in budget.selected)
+        if id(budget.of) not in seen:
+            seen.add(id(budget.of))
+            covered.update(key for _, key, _ in budget.of.selected)
         spec = budget.item.node["spec"]
         node = spec["maxUnavailable"]
-        value = int_or_percent(node.raw, budget.min_pods, up=True) if node.present and node.known() else None
-        if value is not None and budget.min_pods > 1 and value >= budget.min_pods:
+        value = (
+            int_or_percent(node.raw, budget.of.min_pods, up=True) if node.present and node.known() else None
+        )
+        if value is not None and budget.of.min_pods > 1 and value >= budget.of.min_pods:
             yield node.finding(f"{node.shown} allows every pod to be disrupted at once{_of(budget)}")
         if spec["minAvailable"].is_one_of(0, "0", "0%"):
             yield spec["minAvailable"].finding(f"keeps no pod{_of(budget)}")

@@ -7,7 +7,13 @@ from typing import Final
 
 from pulumi_policy import Severity
 
-from policies.model.limit_range_defaults import Bounds, Defaults, contradiction, quantities, violations
+from policies.model.limit_range_defaults import (
+    Bounds,
+    Defaults,
+    contradiction,
+    defaults_by_namespace,
+    quantities,
+)
 from policies.model.peak_demand import container_amounts, pod_requests
 from policies.model.pods import PodTemplate, claim_templates, title
 from policies.model.property_tree import Finding, Node
@@ -39,8 +45,7 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
         for limit in item.node.at("spec", "limits").items():
             yield from _contradictions(limit)
             _mark_unproven(limit, item.namespace, Scaling.of(stack))
-    ranges = stack.by_namespace("LimitRange")
-    defaults = {namespace: Defaults.of(items) for namespace, items in ranges.items()}
+    defaults = defaults_by_namespace(stack)
     for namespace, workloads in Scaling.of(stack).workloads.items():
         own = defaults.get(namespace, Defaults())
         for item, template in workloads:
@@ -70,9 +75,8 @@ def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Findi
     place = spec["resources"]
     amounts = {f"requests.{key}": amount for key, amount in quantities(place["requests"]).items()}
     if place["requests"].known() and place.at("requests", "storage").known():
-        for bound in defaults.every("PersistentVolumeClaim"):
-            for part, reason in violations(bound, amounts):
-                yield place[part].finding(f"{label} {reason}")
+        for part, reason in defaults.violations("PersistentVolumeClaim", amounts):
+            yield place[part].finding(f"{label} {reason}")
 
 
 def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterator[Finding]:
@@ -83,15 +87,13 @@ def _refused(item: Object, template: PodTemplate, defaults: Defaults) -> Iterato
         whole = pod_requests(template, defaults)
     if unknown:
         return
-    for bound in defaults.every("Pod"):
-        for part, reason in violations(bound, whole):
-            yield template.spec["resources"][part].finding(f"{item.label} {reason}")
+    for part, reason in defaults.violations("Pod", whole):
+        yield template.spec["resources"][part].finding(f"{item.label} {reason}")
     for container in template.containers("initContainers", "containers"):
         amounts = container_amounts(container, defaults)
         label = f"{item.label}, {title(container)}"
-        for bound in defaults.every("Container"):
-            for part, reason in violations(bound, amounts):
-                yield container.at("resources", part).finding(f"{label} {reason}")
+        for part, reason in defaults.violations("Container", amounts):
+            yield container.at("resources", part).finding(f"{label} {reason}")
         for key, reason in contradiction(amounts):
             written = [container.at("resources", part, key).present for part in ("requests", "limits")]
             # Values that are invalid without a LimitRange are found by requests-and-limits.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
 from pulumi_policy import Severity
 
-from policies.model.limit_range_defaults import Defaults
+from policies.model.limit_range_defaults import Defaults, defaults_by_namespace
 from policies.model.node_pools import Pool, pool_of
 from policies.model.object_counts import Holdings, holdings, needed, needed_in_scope, unproven
 from policies.model.peak_demand import Demand, demand
@@ -198,6 +199,29 @@ def _full_name(key: str) -> str:
 
 
 @dataclass(frozen=True)
+class _Share:
+    """The amount that one workload adds to the sum of one key of a quota."""
+
+    amount: Fraction
+    # The problem of the workload, and the reason why its amount may be higher; "" if there is none.
+    problems: tuple[str, ...] = ()
+    unproven: str = ""
+
+    @classmethod
+    def of(cls, key: str, item: Demand) -> _Share:
+        if item.doubtful:
+            return cls(Fraction(0), (), f"{item.workload.label} has unknown values")
+        problems = []
+        if key in item.missing and (item.pods or item.unbounded):
+            names = ", ".join(item.missing[key][:_NAMED])
+            problems.append(f"{item.workload.label}: {names} must set {key}, or the quota rejects its pods")
+        reason = item.open_end(key)
+        if reason and item.workload.kind == "CronJob":
+            problems.append(f"{item.workload.label} has no bound: {reason}")
+        return cls(item.of(key), tuple(problems), f"{item.workload.label}: {reason}" if reason else "")
+
+
+@dataclass(frozen=True)
 class _Sum:
     """The total peak of several workloads for one key of a quota."""
 
@@ -208,45 +232,38 @@ class _Sum:
     problems: list[str]
     unproven: list[str]
 
-    @classmethod
-    def of(cls, key: str, peaks: list[Demand]) -> _Sum:
-        total = Fraction(0)
-        sharing: list[Demand] = []
-        problems: list[str] = []
-        unproven: list[str] = []
-        for item in peaks:
-            if item.doubtful:
-                unproven.append(f"{item.workload.label} has unknown values")
-                continue
-            if key in item.missing and (item.pods or item.unbounded):
-                names = ", ".join(item.missing[key][:_NAMED])
-                problems.append(
-                    f"{item.workload.label}: {names} must set {key}, or the quota rejects its pods"
-                )
-            reason = item.open_end(key)
-            if reason and item.workload.kind == "CronJob":
-                problems.append(f"{item.workload.label} has no bound: {reason}")
-            if reason:
-                unproven.append(f"{item.workload.label}: {reason}")
-            share = item.of(key)
-            if share:
-                total += share
-                sharing.append(item)
-        return cls(total, sharing, problems, unproven)
-
 
 class _Sums:
     """Sums by key, each computed once for a list of workloads, since a namespace may have many quotas."""
 
     def __init__(self) -> None:
-        # The value includes the list, so that its id is not reused.
+        # The values include the workloads, so that their ids are not reused.
         self._known: dict[tuple[int, str], tuple[list[Demand], _Sum]] = {}
+        self._shares: dict[tuple[int, str], tuple[Demand, _Share]] = {}
 
     def of(self, key: str, peaks: list[Demand]) -> _Sum:
         found = self._known.get((id(peaks), key))
         if found is None:
-            found = self._known[(id(peaks), key)] = peaks, _Sum.of(key, peaks)
+            found = self._known[(id(peaks), key)] = peaks, self._sum(key, peaks)
         return found[1]
+
+    def _sum(self, key: str, peaks: list[Demand]) -> _Sum:
+        # Adding integers of equal denominators is quicker than adding fractions.
+        numerators: Counter[int] = Counter()
+        found = _Sum(Fraction(0), [], [], [])
+        for item in peaks:
+            known = self._shares.get((id(item), key))
+            if known is None:
+                known = self._shares[id(item), key] = item, _Share.of(key, item)
+            share = known[1]
+            found.problems.extend(share.problems)
+            if share.unproven:
+                found.unproven.append(share.unproven)
+            if share.amount:
+                numerators[share.amount.denominator] += share.amount.numerator
+                found.sharing.append(item)
+        total = sum((Fraction(amount, unit) for unit, amount in numerators.items()), Fraction(0))
+        return replace(found, total=total)
 
 
 def _too_small(
@@ -258,8 +275,10 @@ def _too_small(
     """
     found = sums.of(key, peaks)
     reasons = [*found.unproven, *others]
-    for problem in found.problems:
+    for problem in found.problems[:_LISTED]:
         yield limit.finding(problem)
+    if len(found.problems) > _LISTED:
+        yield limit.finding(f"{len(found.problems) - _LISTED} more workloads have the same problems")
     if found.total > amount:
         parts = [
             f"{item.workload.label}: ({item.why})"
@@ -305,9 +324,9 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
         return
     peaks = peaks_by_namespace(stack)
     sums, counted = _Sums(), _Counted(peaks, Scaling.of(stack))
-    max_extra: dict[tuple[int, str], tuple[Fraction, Demand]] = {}
+    extras: dict[tuple[int, str], tuple[Fraction, Demand]] = {}
     for quota in quotas:
-        inside = counted.by(quota)
+        inside, own = counted.by(quota), peaks.get(quota.namespace, [])
         if quota.namespace == "?" or not any(item.terminating and not item.doubtful for item in inside):
             continue
         for key, limit in quota.node.at("spec", "hard").entries():
@@ -316,20 +335,27 @@ def quota_covers_terminating_pods(stack: Stack, _: Settings) -> Iterator[Finding
             if amount is None or not (name == "pods" or name.startswith(("requests.", "limits."))):
                 continue
             total = sums.of(name, inside).total
+            if amount < total or amount >= total + _max_extra(own, name, extras)[0]:
+                continue
             # One workload at a time: simultaneous rollouts are rare.
-            place = id(inside), name
-            if place not in max_extra:
-                rolling = [item for item in inside if item.terminating and not item.doubtful]
-                max_extra[place] = max(
-                    ((_terminating(item, name), item) for item in rolling), key=lambda found: found[0]
-                )
-            extra, item = max_extra[place]
-            if total <= amount < total + extra:
+            extra, item = _max_extra(inside, name, extras)
+            if amount < total + extra:
                 grace = item.template.spec["terminationGracePeriodSeconds"].integer(30)
                 yield limit.finding(
                     f"{show(key, amount)} is less than the {show(key, total + extra)} of a rollout of "
                     f"{item.workload.label}: {item.terminating} pods may terminate for {grace} s each"
                 )
+
+
+def _max_extra(
+    items: list[Demand], key: str, known: dict[tuple[int, str], tuple[Fraction, Demand]]
+) -> tuple[Fraction, Demand]:
+    """Return the largest amount of terminating pods of one workload, and the workload, cached in `known`."""
+    if (id(items), key) not in known:
+        rolling = [item for item in items if item.terminating and not item.doubtful]
+        extras = ((_terminating(item, key), item) for item in rolling)
+        known[id(items), key] = max(extras, key=lambda found: found[0])
+    return known[id(items), key]
 
 
 def _terminating(item: Demand, key: str) -> Fraction:
@@ -338,48 +364,90 @@ def _terminating(item: Demand, key: str) -> Fraction:
 
 
 class _Counted:
-    """The workloads whose pods quotas count, computed once for each namespace and scope."""
+    """The workloads whose pods quotas count. Quotas that count the same ones share one list."""
 
     def __init__(self, peaks: dict[str, list[Demand]], scaling: Scaling) -> None:
         self._peaks = peaks
         self._scaling = scaling
+        # The positions of the workloads of a namespace by what scopes distinguish.
+        self._by_traits: dict[str, dict[_Traits, list[int]]] = {}
         self._known: dict[tuple[str, str], list[Demand]] = {}
+        self._shared: dict[tuple[str, tuple[_Traits, ...]], list[Demand]] = {}
 
     def by(self, quota: Object) -> list[Demand]:
         """Return the workloads of a quota; without scopes, the namespace's own list."""
-        own = self._peaks.get(quota.namespace, [])
+        namespace = quota.namespace
+        own = self._peaks.get(namespace, [])
         scopes = _scopes(quota)
         if not scopes:
             return own
-        key = quota.namespace, repr(scopes)
+        key = namespace, repr(scopes)
         if key not in self._known:
-            self._known[key] = [item for item in own if _in_scope(scopes, item, self._scaling)]
+            by_traits = self._traits_in(namespace)
+            counted = tuple(traits for traits in by_traits if _in_scope(scopes, traits))
+            if (namespace, counted) not in self._shared:
+                positions = sorted(at for traits in counted for at in by_traits[traits])
+                self._shared[namespace, counted] = [own[at] for at in positions]
+            self._known[key] = self._shared[namespace, counted]
         return self._known[key]
 
+    def _traits_in(self, namespace: str) -> dict[_Traits, list[int]]:
+        if namespace not in self._by_traits:
+            found: dict[_Traits, list[int]] = {}
+            for position, item in enumerate(self._peaks.get(namespace, [])):
+                found.setdefault(_Traits.of(item, self._scaling), []).append(position)
+            self._by_traits[namespace] = found
+        return self._by_traits[namespace]
 
-def _in_scope(scopes: list[tuple[str, str, list[str]]], item: Demand, scaling: Scaling) -> bool:
-    """Whether the scopes of a quota include this workload's pods."""
-    best_effort = item.best_effort
-    ends = item.template.spec["activeDeadlineSeconds"].present
-    priority = item.template.spec["priorityClassName"].text() or scaling.default_priority_class
-    across = _affine_across(item)
+
+class _Traits(NamedTuple):
+    """The properties of a workload's pods that the scopes of quotas distinguish."""
+
+    best_effort: bool
+    ends: bool
+    priority: str
+    across: bool
+
+    @classmethod
+    def of(cls, item: Demand, scaling: Scaling) -> _Traits:
+        spec = item.template.spec
+        priority = spec["priorityClassName"].text() or scaling.default_priority_class
+        return cls(item.best_effort, spec["activeDeadlineSeconds"].present, priority, _affine_across(item))
+
+
+def _in_scope(scopes: list[tuple[str, str, list[str]]], pods: _Traits) -> bool:
+    """Whether the scopes of a quota include these pods."""
     for scope, operator, values in scopes:
-        held = {
-            "BestEffort": best_effort,
-            "NotBestEffort": not best_effort,
-            "Terminating": ends,
-            "NotTerminating": not ends,
-            "CrossNamespacePodAffinity": across,
-            "VolumeAttributesClass": False,  # counts claims only
-            "PriorityClass": {
-                "In": priority in values,
-                "NotIn": priority not in values,
-                "Exists": bool(priority),
-                "DoesNotExist": not priority,
-            }.get(operator, True),
-        }
-        if not held.get(scope, True):
+        match scope:
+            case "BestEffort":
+                held = pods.best_effort
+            case "NotBestEffort":
+                held = not pods.best_effort
+            case "Terminating":
+                held = pods.ends
+            case "NotTerminating":
+                held = not pods.ends
+            case "CrossNamespacePodAffinity":
+                held = pods.across
+            case "PriorityClass":
+                held = _has_priority(pods.priority, operator, values)
+            case _:
+                held = scope != "VolumeAttributesClass"  # counts claims only
+        if not held:
             return False
+    return True
+
+
+def _has_priority(name: str, operator: str, values: list[str]) -> bool:
+    match operator:
+        case "In":
+            return name in values
+        case "NotIn":
+            return name not in values
+        case "DoesNotExist":
+            return not name
+        case "Exists":
+            return bool(name)
     return True
 
 
@@ -417,12 +485,12 @@ def peaks_by_namespace(stack: Stack) -> dict[str, list[Demand]]:
 
 def _peaks(stack: Stack) -> dict[str, list[Demand]]:
     scaling = Scaling.of(stack)
-    ranges = stack.by_namespace("LimitRange")
+    ranges = defaults_by_namespace(stack)
     pools = [pool_of(resource, {}) for resource in stack.of_type("gcp:container/nodePool:NodePool")]
     known = [pool for pool in pools if pool is not None]
     found: dict[str, list[Demand]] = {}
     for namespace, workloads in scaling.workloads.items():
-        defaults = Defaults.of(ranges.get(namespace, ()))
+        defaults = ranges.get(namespace, Defaults())
         for item, template in workloads:
             nodes = None
             if known and len(known) == len(pools) and item.kind == "DaemonSet":

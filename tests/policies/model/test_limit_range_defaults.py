@@ -85,6 +85,25 @@ def test_bounds_are_compared_in_thousandths_rounded_up(
     assert [part for part, _ in found(item, **given)] == expected
 
 
+def test_equal_bounds_and_equal_amounts_are_evaluated_once() -> None:
+    item = {"type": "Container", "max": {"cpu": "1"}}
+    many = defaults(item, item, {"type": "Container", "max": {"cpu": "2"}})
+    assert [bound.max for bound in many.every("Container")] == [{"cpu": 1}, {"cpu": 2}]
+    found = many.violations("Container", amounts(limits_cpu=3))
+    assert [reason[-1] for _, reason in found] == ["1", "2"], "each bound is reported"
+    assert many.violations("Container", amounts(limits_cpu=3)) is found
+    assert many.violations("Container", amounts(limits_cpu=1)) == []
+    assert many.violations("Pod", amounts(limits_cpu=3)) == []
+
+
+def test_first_default_and_lowest_maximum_of_several_limit_ranges_count() -> None:
+    items = [{"type": "Container", "default": {"cpu": size}, "max": {"cpu": size}} for size in ("2", "1")]
+    ranges = [one(declared("core/v1:LimitRange", {"limits": [item]}, f"l{item}")) for item in items]
+    found = Defaults.of(ranges)
+    assert found.fill({})["limits.cpu"] == 2
+    assert (found.max_of("Container", "cpu"), found.max_of("Container", "memory")) == (1, None)
+
+
 def test_claims_are_bounded_by_their_request() -> None:
     item = {"max": {"storage": "2"}, "min": {"storage": "1"}}
     kind = "PersistentVolumeClaim"

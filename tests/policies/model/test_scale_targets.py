@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from policies.model.property_tree import UNKNOWN, Node
-from policies.model.scale_targets import Scaling, matches, policy_of
+from policies.model.scale_targets import Scaling, policy_of
 from policies.model.stack import Resource, Stack
 from tests.policies.model.objects import declared, one, scaling
 
@@ -99,40 +99,9 @@ def test_selected_workloads_are_those_whose_labels_match() -> None:
     assert selected(matchLabels={"app": "api", "tier": "db"}) == []
     assert selected(matchExpressions=[{"key": "tier", "operator": "DoesNotExist"}]) == ["worker"]
     assert selected() == ["api", "worker"]
+    everything = Node({"matchExpressions": [{"key": "app", "operator": "Exists"}]})
+    assert found.selected_by(everything, "n") is found.selected_by(everything, "n"), "equal selectors share"
     assert list(found.selected_by(Node({}), "other")) == []
-
-
-LABELS = {"app": "api"}
-
-
-@pytest.mark.parametrize(
-    ("selector", "matched"),
-    [
-        ({}, True),
-        (None, False),
-        (UNKNOWN, False),
-        ({"matchLabels": {"app": "api"}}, True),
-        ({"matchLabels": {"app": UNKNOWN}}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["api", "x"]}]}, True),
-        ({"matchExpressions": [{"key": "other", "operator": "In", "values": [None]}]}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["api"]}]}, False),
-        ({"matchExpressions": [{"key": "other", "operator": "NotIn", "values": ["api"]}]}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x", UNKNOWN]}]}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": [UNKNOWN]}]}, False),
-        ({"matchExpressions": [{"key": UNKNOWN, "operator": "NotIn", "values": ["x"]}]}, False),
-        ({"matchExpressions": [{"key": UNKNOWN, "operator": "DoesNotExist"}]}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
-        ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
-        ({"matchExpressions": [{"key": "app", "operator": "Near"}]}, False),
-    ],
-)
-def test_label_selector_matches_as_in_kubernetes(selector: Any, matched: bool) -> None:
-    assert matches(Node(selector), Node(LABELS)) == matched
-
-
-def test_unknown_labels_match_nothing() -> None:
-    assert not matches(Node({}), Node({"app": UNKNOWN}))
-    assert not matches(Node({}), Node(UNKNOWN))
 
 
 def test_policy_of_a_container_precedes_that_of_all() -> None:

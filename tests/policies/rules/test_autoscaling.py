@@ -181,3 +181,11 @@ def test_autoscalers_conflict_by_container(name: str) -> None:
 def test_scale_down_needs_a_window_unless_it_is_disabled(behavior: str, expected: str) -> None:
     text = _hpa(f", behavior: {{scaleDown: {{{behavior}}}}}")
     assert outcome(text, "hpa-scales-down-slowly").result == expected
+
+
+def test_budget_that_overlaps_on_many_workloads_names_twenty_and_counts_the_others() -> None:
+    workloads = "".join(workload(replicas=3, name=f"w{at}") for at in range(25))
+    text = workloads + _budget("maxUnavailable: 1") + _budget("maxUnavailable: 1", name="other")
+    found = outcome(text, "pdb-allows-disruption").findings
+    assert [message.split(" match")[0] for message in found[:2]] == ["Deployment 'w0'", "Deployment 'w1'"]
+    assert (len(found), found[-1].split(" match")[0]) == (21, "5 more workloads")

@@ -327,3 +327,11 @@ def test_surge_is_rounded_up(replicas: int, surge: str, pods: int) -> None:
     given_workload = workload(replicas=replicas, spec=strategy)
     assert outcome(given_workload + quota(f"pods: {pods}"), "quota-covers-peak").result == "clean"
     assert outcome(given_workload + quota(f"pods: {pods - 1}"), "quota-covers-peak").result == "found"
+
+
+def test_quota_that_many_workloads_break_names_twenty_and_counts_the_others() -> None:
+    text = quota("requests.cpu: 100") + "".join(workload(name=f"w{at}", resources="{}") for at in range(25))
+    found = outcome(text, "quota-covers-peak").findings
+    assert len(found) == 21
+    assert all("must set requests.cpu" in message for message in found[:20])
+    assert "5 more workloads have the same problems" in found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -324,3 +326,111 @@ def test_lines_of_text_have_no_control_characters_and_a_bounded_length(tmp_path:
     )
     assert all(line.isprintable() and len(line) < 2_000 for line in lines)
     assert any("xxx... xxx" in line for line in lines)
+
+
+LABELED = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d@}
+spec:
+  replicas: 3
+  template:
+    metadata: {labels: {app: d@, team: x}}
+    spec:
+      priorityClassName: c@
+      containers: [{name: main, image: i, resources: {limits: {cpu: 1, memory: 1Gi}}}]
+---
+"""
+CRON_JOB = """\
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: d@}
+spec:
+  schedule: "* * * * *"
+  jobTemplate: {spec: {template: {spec: {containers: [{name: main, image: i}]}}}}
+---
+"""
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: d@}
+spec: {resources: {requests: {storage: 1Gi}}}
+---
+"""
+
+
+def _another(kind: str, spec: str, api: str = "v1") -> str:
+    metadata = f"metadata: {{name: {kind.lower()}@}}"
+    return f"apiVersion: {api}\nkind: {kind}\n{metadata}\nspec: {spec}\n---\n"
+
+
+def _budget(requirement: str) -> str:
+    selector = f"{{matchExpressions: [{{key: app, {requirement}}}]}}"
+    return _another("PodDisruptionBudget", f"{{maxUnavailable: 1, selector: {selector}}}", "policy/v1")
+
+
+# Each with one object for every workload or claim, all in one namespace.
+ONE_NAMESPACE = {
+    "budgets that select everything": LABELED + _budget("operator: Exists"),
+    "budgets that select one of many": LABELED + _budget("operator: In, values: [d@]"),
+    "budgets that select nothing": LABELED + _budget("operator: DoesNotExist"),
+    "limit ranges with equal bounds": LABELED
+    + _another("LimitRange", "{limits: [{type: Container, max: {cpu: 2}}]}"),
+    "limit ranges with different bounds": LABELED
+    + _another("LimitRange", '{limits: [{type: Container, max: {cpu: "2@"}}]}'),
+    "limit ranges that refuse everything": LABELED
+    + _another("LimitRange", "{limits: [{type: Container, max: {cpu: 100m}}]}"),
+    "limit ranges of claims": CLAIM
+    + _another("LimitRange", "{limits: [{type: PersistentVolumeClaim, max: {storage: 2Gi}}]}"),
+    "quotas with equal scopes": LABELED
+    + _another("ResourceQuota", "{hard: {pods: 100k, requests.cpu: 100k}, scopes: [NotBestEffort]}"),
+    "quotas of one priority class each": LABELED
+    + _another(
+        "ResourceQuota",
+        "{hard: {pods: 100k}, scopeSelector: {matchExpressions: "
+        "[{scopeName: PriorityClass, operator: In, values: [c@]}]}}",
+    ),
+    "quotas that every workload breaks": CRON_JOB
+    + _another("ResourceQuota", "{hard: {pods: 100k, requests.cpu: 100k}}"),
+    "quotas of claims": CLAIM
+    + _another(
+        "ResourceQuota",
+        "{hard: {requests.storage: 1Ei, gold.storageclass.storage.k8s.io/requests.storage: 1Ei}}",
+    ),
+    "quotas beside custom resources": _another("Cluster", "{instances: 3}", "postgresql.cnpg.io/v1")
+    + _another("ResourceQuota", "{hard: {pods: 100k, services: 100k}}"),
+    "autoscalers beside limit ranges": LABELED
+    + _another("LimitRange", "{limits: [{type: Container, max: {cpu: 2}}]}")
+    + _another(
+        "HorizontalPodAutoscaler",
+        "{maxReplicas: 9, scaleTargetRef: {kind: Deployment, name: d@}}",
+        "autoscaling/v2",
+    ),
+}
+
+
+def _calls(tmp_path: Path, text: str, count: int) -> int:
+    """Return the number of Python function calls of a check of `count` times the documents of `text`."""
+    file = tmp_path / "many.yaml"
+    file.write_text("".join(text.replace("@", str(at)) for at in range(count)))
+    calls = 0
+
+    def counted(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(counted)
+    try:
+        check([str(file)], strict=True)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("shape", ONE_NAMESPACE)
+def test_work_is_linear_in_the_objects_of_one_namespace(tmp_path: Path, shape: str) -> None:
+    text = ONE_NAMESPACE[shape]
+    _calls(tmp_path, text, 1)  # loads modules and fills caches
+    few, more, many = (_calls(tmp_path, text, count) for count in (30, 60, 90))
+    # The second difference of a linear function is zero.
+    assert many - 2 * more + few < 0.02 * many

@@ -29,9 +29,9 @@ from policies.model.credentials.commands import (
 )
 from policies.model.credentials.names import is_reference, sets_secret
 from policies.model.cron import min_interval, parse_schedule
+from policies.model.label_selectors import LabelIndex, Selector
 from policies.model.property_tree import Node
 from policies.model.quantities import MAX_AMOUNT, int_or_percent, parse, show
-from policies.model.scale_targets import matches
 from policies.rules.consistency import slept
 from policies.rules.network import every_port, is_everyone
 from policies.rules.plaintext_secrets import credential_file, recognized, secret_lines
@@ -65,6 +65,12 @@ def _of_value(check_value: Callable[[Node], Any]) -> Callable[[str], Any]:
     return lambda text: check_value(Node(text))
 
 
+def _selected(selector: dict[str, Any], labels: dict[str, Any]) -> tuple[str, ...]:
+    wanted = Selector.of(Node(selector))
+    assert wanted is not None
+    return LabelIndex(["it"], [Node(labels)]).select(wanted)
+
+
 # Every parser of the pack and of `kingdom check`, by what it parses.
 PARSERS: dict[str, Callable[[str], Any]] = {
     "quantity": parse,
@@ -73,9 +79,9 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": _of_value(Node.integer),
     "cron schedule": parse_schedule,
     "interval of a schedule": min_interval,
-    "label selector": lambda text: matches(Node({"matchLabels": {text: text}}), Node({text: text})),
-    "selector expression": lambda text: matches(
-        Node({"matchExpressions": [{"key": text, "operator": "In", "values": [text]}]}), Node({text: text})
+    "label selector": lambda text: _selected({"matchLabels": {text: text}}, {text: text}),
+    "selector expression": lambda text: _selected(
+        {"matchExpressions": [{"key": text, "operator": "In", "values": [text]}]}, {text: text}
     ),
     "connection URLs in a text": lambda text: list(urls_in(text)),
     "connection URL": weakness,
