@@ -19,12 +19,15 @@ _KEDA_PAUSED: Final = "autoscaling.keda.sh/paused-replicas"
 # Kinds that are evaluated by name, or that change no replicas.
 _KNOWN_SCALERS: Final = frozenset({"HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"})
 
+_NAMED: Final = 5
+
 
 class Scaling:
     """Indexes over one state. Each is built once, so that rules are linear in its size."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
+        self._creator_names: dict[tuple[str, bool], str] = {}
         self._indexes: dict[str, LabelIndex[tuple[Object, PodTemplate]]] = {}
 
     @classmethod
@@ -82,6 +85,19 @@ class Scaling:
                 if may_create_pods(item) and not sources_of(resource, item).templates:
                     index.setdefault(item.namespace, []).append(item)
         return index
+
+    def creator_names(self, namespace: str, *, pods_only: bool) -> str:
+        """Return :attr:`creators` or :attr:`pod_creators` of a namespace for a message; "" if it has none.
+
+        At most five are named, sorted, since the order of registrations differs between runs.
+        """
+        key = namespace, pods_only
+        if key not in self._creator_names:
+            creators = (self.pod_creators if pods_only else self.creators).get(namespace, [])
+            names = ", ".join(sorted(item.label for item in creators)[:_NAMED])
+            more = f" and {len(creators) - _NAMED} more" if len(creators) > _NAMED else ""
+            self._creator_names[key] = names + more
+        return self._creator_names[key]
 
     @cached_property
     def horizontal(self) -> dict[Key, Object]:

@@ -57,18 +57,13 @@ def limit_range_admits(stack: Stack, _: Settings) -> Iterator[Finding]:
         yield from _claim_refused(item.label, item.node["spec"], own)
 
 
-_NAMED: Final = 5
-
-
 def _mark_unproven(limit: Node, namespace: str, scaling: Scaling) -> None:
     """Note the custom resources whose pods or claims a limit also bounds, since they are not declared."""
     claims = limit["type"].is_one_of("PersistentVolumeClaim")
-    others = (scaling.creators if claims else scaling.pod_creators).get(namespace, [])
-    if others:
-        names = ", ".join(item.label for item in others[:_NAMED])
-        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+    names = scaling.creator_names(namespace, pods_only=not claims)
+    if names:
         what = "claims" if claims else "pods"
-        limit.mark_unevaluated(f"is not proven for the {what} that {names}{more} may create")
+        limit.mark_unevaluated(f"is not proven for the {what} that {names} may create")
 
 
 def _claim_refused(label: str, spec: Node, defaults: Defaults) -> Iterator[Finding]:

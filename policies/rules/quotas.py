@@ -123,8 +123,8 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
     sums, counted = _Sums(), _Counted(peaks, scaling)
     for quota in quotas:
         inside = counted.by(quota)
-        objects_of = _created("objects", scaling.creators.get(quota.namespace, []))
-        pods_of = _created("pods", scaling.pod_creators.get(quota.namespace, []))
+        objects_of = _created("objects", scaling.creator_names(quota.namespace, pods_only=False))
+        pods_of = _created("pods", scaling.creator_names(quota.namespace, pods_only=True))
         own = holds.get(quota.namespace, Holdings())
         for key, limit in quota.node.at("spec", "hard").entries():
             amount = parse(limit.raw) if limit.known() else None
@@ -152,14 +152,9 @@ def quota_covers_peak(stack: Stack, _: Settings) -> Iterator[Finding]:
 _NAMED: Final = 5
 
 
-def _created(what: str, creators: list[Object]) -> list[str]:
-    """Return the reason why there may be more objects in a namespace than counted; none without creators."""
-    if not creators:
-        return []
-    # Sorted: the order of registrations differs between runs.
-    names = ", ".join(sorted(item.label for item in creators)[:_NAMED])
-    more = f" and {len(creators) - _NAMED} more" if len(creators) > _NAMED else ""
-    return [f"the number of {what} that {names}{more} may create is unknown"]
+def _created(what: str, names: str) -> list[str]:
+    """Return the reason why there may be more objects than counted: the creators `names`; none without."""
+    return [f"the number of {what} that {names} may create is unknown"] if names else []
 
 
 def _too_few(

@@ -142,6 +142,14 @@ def test_malformed_labels_of_a_selector_are_not_an_error() -> None:
         list(found.selected_by(Node({"matchLabels": labels}), "n"))
 
 
+def test_creators_are_named_in_a_stable_order() -> None:
+    names = ["b", "f", "a", "e", "d", "c", "g"]
+    found = scaling(*(declared("postgresql.cnpg.io/v1:Cluster", {}, name) for name in names))
+    expected = "Cluster 'a', Cluster 'b', Cluster 'c', Cluster 'd', Cluster 'e' and 2 more"
+    assert found.creator_names("n", pods_only=True) == expected
+    assert found.creator_names("other", pods_only=False) == ""
+
+
 def test_creators_of_pods_have_no_pod_template() -> None:
     template = {"spec": {"containers": [{"name": "main", "image": "i"}]}}
     found = scaling(
