@@ -11,6 +11,7 @@ import logging
 import os
 import runpy
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -38,6 +39,7 @@ from rehearsal.pulumi import gc_pause
 
 # Number of registrations in progress at the same time; each occupies a thread until its resource exists.
 _PARALLEL: Final = 64
+_STDOUT: Final = 1
 
 
 class ProgramError(KingdomError):
@@ -219,9 +221,15 @@ def _is_of_language_host(name: str) -> bool:
 class _Messages(io.TextIOBase):
     """Converts printed lines of the program to log messages of the operation."""
 
+    encoding = "utf-8"
+
     def __init__(self, engine: Any) -> None:
         self._engine = engine
         self._rest = ""
+        self.buffer = _Bytes(self)
+
+    def fileno(self) -> int:
+        return _STDOUT
 
     def write(self, text: str) -> int:
         *lines, self._rest = (self._rest + text).split("\n")
@@ -238,15 +246,54 @@ class _Messages(io.TextIOBase):
             self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=line))
 
 
+class _Bytes(io.RawIOBase):
+    """Binary form of `_Messages`, for programs that use ``sys.stdout.buffer``."""
+
+    def __init__(self, messages: _Messages) -> None:
+        self._messages = messages
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._messages.write(bytes(data).decode(errors="replace"))
+        return len(data)
+
+
 @contextlib.contextmanager
 def _output_as_messages(engine: Any) -> Iterator[None]:
-    """Redirect printed text to log messages: standard output may carry a JSON result."""
+    """Redirect the program's output to log messages: standard output may carry a JSON result.
+
+    Output of child processes becomes messages when the program has ended.
+    """
     messages = _Messages(engine)
-    with contextlib.redirect_stdout(messages):
+    with _stdout_of_children() as written, contextlib.redirect_stdout(messages):
         try:
             yield
         finally:
             messages.finish()
+            messages.write(written().decode(errors="replace"))
+            messages.finish()
+
+
+@contextlib.contextmanager
+def _stdout_of_children() -> Iterator[Callable[[], bytes]]:
+    """Redirect the file descriptor 1 to a file; yield a function that returns what it contains.
+
+    A pipe would have to be read until the last child process has closed it, which may outlive the program.
+    """
+    try:
+        original = os.dup(_STDOUT)
+    except OSError:  # closed by the caller
+        yield lambda: b""
+        return
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), _STDOUT)
+        try:
+            yield lambda: os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+        finally:
+            os.dup2(original, _STDOUT)
+            os.close(original)
 
 
 def _outputs() -> set[asyncio.Task[Any]]:

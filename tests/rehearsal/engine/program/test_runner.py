@@ -100,3 +100,18 @@ def test_module_with_the_name_of_this_package_is_refused(stack: Stack) -> None:
     (stack.root / "program" / "rehearsal.py").write_text("")
     with pytest.raises(InputError, match=r"program/rehearsal\.py: .* a module of the name `rehearsal`"):
         stack.update('Thing("a")\n')
+
+
+def test_output_of_child_processes_and_of_binary_writes_is_a_message(stack: Stack) -> None:
+    """Standard output of the process may carry a JSON result, which other text would break."""
+    source = """
+        import os, subprocess, sys
+        sys.stdout.buffer.write(b"\\xff binary\\n")
+        os.write(1, b"direct\\n")
+        subprocess.run(["echo", "of a child"], check=True)
+        subprocess.run(["echo", "with a file"], check=True, stdout=sys.stdout)
+        print("printed", sys.stdout.encoding)
+        """
+    result = stack.up(source)
+    texts = [diagnostic.message for diagnostic in result.diagnostics]
+    assert texts == ["\ufffd binary", "printed utf-8", "direct", "of a child", "with a file"]
