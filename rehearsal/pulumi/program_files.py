@@ -11,9 +11,9 @@ from rehearsal.pulumi.project import STATE_FOLDER
 
 # A virtual environment may have any name; `pyvenv.cfg` marks it (PEP 405).
 _VIRTUAL_ENVIRONMENT: Final = "pyvenv.cfg"
-_SKIPPED: Final = frozenset(
-    {"__pycache__", "node_modules", "site-packages", "dist-packages", ".git", STATE_FOLDER}
-)
+# Folders in which interpreters install packages, also outside of a virtual environment.
+PACKAGE_FOLDERS: Final = ("site-packages", "dist-packages")
+_SKIPPED: Final = frozenset({"__pycache__", "node_modules", *PACKAGE_FOLDERS, ".git", STATE_FOLDER})
 
 
 def program_files(folder: Path) -> list[Path]:

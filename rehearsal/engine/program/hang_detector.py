@@ -11,11 +11,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+from rehearsal.pulumi.program_files import PACKAGE_FOLDERS
+
 # Importing the SDKs of a whole platform takes ten seconds on a busy machine.
 PATIENCE_SECONDS: Final = 30.0
-
-
-_PACKAGES: Final = ("site-packages", "dist-packages")
 
 
 def is_program_file(name: str, main: Path) -> bool:
@@ -27,7 +26,7 @@ def is_program_file(name: str, main: Path) -> bool:
     if not _lies_in(name, str(main)):
         return False
     below = name.removeprefix(str(main))
-    if any(f"{os.sep}{packages}{os.sep}" in below for packages in _PACKAGES):
+    if any(f"{os.sep}{packages}{os.sep}" in below for packages in PACKAGE_FOLDERS):
         return False
     return not any(_lies_in(name, prefix) for prefix in (sys.prefix, sys.base_prefix) if prefix != str(main))
 
