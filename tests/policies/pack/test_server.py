@@ -153,11 +153,11 @@ def test_settings_are_read_once_and_are_those_of_the_environment(monkeypatch: py
     policies: list[Policy] = [ResourceValidationPolicy("look", "Looks.", look)]
     ours = server_class(RULES)("pack", "1.0.0", policies, MANDATORY)
 
-    def work() -> None:
-        for name in "ab":
-            ours.Analyze(analyzer_pb2.AnalyzeRequest(**resource(DISK, name, 1)), None)
-
-    contextvars.Context().run(work)
+    shared = contextvars.Context().run(pulumi.runtime.config.CONFIG.get)
+    monkeypatch.setitem(shared, "kingdom:size", "small")  # restored after the test
+    for name in "ab":
+        request = analyzer_pb2.AnalyzeRequest(**resource(DISK, name, 1))
+        contextvars.Context().run(ours.Analyze, request, None)  # as gRPC does
     assert seen == [("dev", "large")] * 2
     assert read == ["environment"]
 
