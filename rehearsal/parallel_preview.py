@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # A pack takes as long to import as two plans take.
 _PACKS_PER_JOB: Final = 2
-_PACK_START_SECONDS: Final = 0.5  # in which a pack has used its core before it waits for requests
+_PACK_START_SECONDS: Final = 0.5  # interval between the starts of two packs, which import SDKs meanwhile
 _CLEAN, _FAILED, _VIOLATED, _INTERRUPTED = 0, 1, 3, 130
 # For the secrets of a state, and for certificates among the generated outputs.
 _CRYPTOGRAPHY: Final = (
@@ -45,7 +45,7 @@ _CRYPTOGRAPHY: Final = (
     "cryptography.hazmat.primitives.serialization",
     "cryptography.x509",
 )
-_PROGRESS_SECONDS: Final = 0.1  # shortest time between two messages of a job
+_PROGRESS_SECONDS: Final = 0.1  # min interval between two messages of a job
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Job:
         return self.project.root, self.stack, self.policies, self.apply, config
 
 
+# Receives a job and the number of its steps that ended since the last call.
 OnProgress = Callable[[Job, int], None]
 
 
@@ -135,7 +136,7 @@ def preview_all(
         _import_own(classes)
         packs.finish()
         gc.freeze()  # otherwise the first collection after this scans all SDKs, which takes half a second
-        return _Family(jobs, progress, packs).run(parallel)
+        return _ChildProcesses(jobs, progress, packs).run(parallel)
 
 
 def _import_own(classes: Iterable[type]) -> None:
@@ -217,7 +218,7 @@ class Packs:
                 pack.release()
 
 
-class _Family:
+class _ChildProcesses:
     """Child processes of one call, which send their progress, then an outcome each."""
 
     def __init__(
@@ -323,8 +324,10 @@ class _Counter(Silent):
                 self._send()
 
     def close(self) -> None:
+        """Send the rest; nothing is sent afterwards, even if a thread still reports steps."""
         with self._lock:
             self._send()
+            self._sent = math.inf
 
     def _send(self) -> None:
         self._connection.send(self._unsent)

@@ -9,12 +9,14 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rehearsal.engine.events import Op
-from rehearsal.parallel_preview import Job, Outcome, Packs, preview_all, worst
+from rehearsal.engine.events import Op, Step
+from rehearsal.parallel_preview import Job, Outcome, Packs, _Counter, preview_all, worst
 from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.pulumi.project import Project
 
@@ -114,6 +116,19 @@ def test_progress_counts_every_step_of_each_stack(tmp_path: Path) -> None:
     assert min(steps.values()) >= 2
 
 
+def test_steps_reported_after_the_end_are_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearsal.parallel_preview._PROGRESS_SECONDS", -1.0)
+    ours, theirs = Pipe(duplex=False)
+    with ours, theirs:
+        counter = _Counter(theirs)
+        step = Step(Op.CREATE, "urn:pulumi:s::p::t:t:T::a", "t:t:T", True)
+        counter.done(step)
+        counter.close()
+        counter.done(step)  # by a thread that the failed operation did not end
+        theirs.send("outcome")
+        assert [ours.recv() for _ in range(3)] == [1, 0, "outcome"]
+
+
 def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
     toys = project(tmp_path, **{f"s{number}": "config: {toys:length: 1}" for number in range(3)})
     assert [outcome.exit_code for outcome in preview_all(jobs(toys), parallel=1)] == [0, 0, 0]
@@ -173,7 +188,7 @@ def test_packs_start_one_after_the_other(tmp_path: Path, monkeypatch: pytest.Mon
     toys = project(tmp_path / "toys", one="config: {}", two="config: {}", three="config: {}")
     pack = marking_pack(tmp_path)
     now = [0.0]
-    monkeypatch.setattr("rehearsal.parallel_preview.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("rehearsal.parallel_preview.time", SimpleNamespace(monotonic=lambda: now[0]))
     begun: list[str] = []
     start = PackProcess.start
 
