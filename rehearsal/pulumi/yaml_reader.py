@@ -55,7 +55,10 @@ def scalar(text: str) -> Any:
             return stamp
     plain = text.replace("_", "")
     if text[0] != "." and _INTEGER.fullmatch(plain):
-        number = _integer(plain)
+        try:
+            number = _integer(plain)
+        except ValueError:
+            return text  # more digits than Python converts, so beyond all floats too
         if number in _INT64:
             return number
     if _FLOAT.fullmatch(plain if text[0] != "." else text):
@@ -75,10 +78,10 @@ def _timestamp(found: re.Match[str]) -> Timestamp | None:
     year, month, day, *clock = found.groups()
     hour, minute, second, fraction, zone = clock[:5] if clock[0] else (*clock[5:9], None)
     offset = timezone(timedelta(0))
-    if zone and zone != "Z":
-        sign = -1 if zone[0] == "-" else 1
-        offset = timezone(sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])))
     try:
+        if zone and zone != "Z":
+            sign = -1 if zone[0] == "-" else 1
+            offset = timezone(sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])))
         at = datetime(
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=offset
         )

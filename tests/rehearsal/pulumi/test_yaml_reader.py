@@ -32,8 +32,10 @@ from rehearsal.pulumi.yaml_reader import kind_of, read_yaml, scalar
         ("2024-01-02", "2024-01-02 00:00:00 +0000 UTC"),
         ("2024-01-02T03:04:05.60+02:00", "2024-01-02 03:04:05.6 +0200 +0200"),
         ("2024-13-02", "2024-13-02"),
+        ("2024-01-02T03:04:05+99:00", "2024-01-02T03:04:05+99:00"),
         ("0o", "0o"),
         ("1e400", "1e400"),
+        pytest.param("1" * 5000, "1" * 5000, id="5000 digits"),
     ],
 )
 def test_plain_scalar_has_the_type_of_pulumi(text: str, value: Any) -> None:
