@@ -107,17 +107,21 @@ def comparable(item: ResourceState) -> ResourceState:
 def test_a_temporary_state_has_the_records_of_a_lasting_one_without_a_journal(
     stack: Stack, tmp_path: Path, end: str
 ) -> None:
+    look = "import pathlib\npathlib.Path({found!r}).write_text(str(pathlib.Path({journal!r}).exists()))\n"
     first = 'a = Thing("a", value=pulumi.Output.secret("hunter2"))\nThing("b", of=a.computed)\n' + end
     second = 'a = Thing("a", value="plain")\nThing("c", ResourceOptions(parent=a), size=1)\n' + end
+    found = tmp_path / "found"
     records = []
     for name, temporary in (("lasting", False), ("temporary", True)):
         stack.cloud = Cloud(tmp_path / f"{name}.json")
         store = Store(tmp_path / name, PASSPHRASE, temporary=temporary)
         for source in (first, second):
-            operation = stack.program(source).make()
+            looking = look.format(found=str(found), journal=str(store.folder / "journal.jsonl"))
+            operation = stack.program(looking + source).make()
             operation.store = store
             with contextlib.suppress(ProgramError), store.lock("test"):
                 operation.update()
+            assert found.read_text() == str(not temporary)
             assert {path.suffix for path in store.folder.iterdir()} <= {".json", ".bak"}
             assert "hunter2" not in store.path.read_text()
             records.append([comparable(item) for item in store.load().resources])
