@@ -255,7 +255,10 @@ class Operation:
         return self._current
 
     def _journalled(self, journal: Journal, work: Callable[[], Result]) -> Result:
-        """Run `work` and fold the journal, also when `work` raises, so that completed steps stay recorded."""
+        """Run `work` and fold the journal, also when `work` raises, so that completed steps stay recorded.
+
+        A temporary store has no journal: the records in memory are written instead.
+        """
         try:
             return work()
         finally:

@@ -155,7 +155,10 @@ class PolicyPack:
 
     @property
     def remediates(self) -> bool:
-        """Whether any policy rewrites inputs, which those of the level "remediate" do."""
+        """Whether any policy has the level "remediate": no other policy rewrites inputs.
+
+        Waits for the start; raises PolicyPackError.
+        """
         return any(policy.level == "remediate" for policy in self.info.policies)
 
     @property

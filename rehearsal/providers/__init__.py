@@ -39,7 +39,10 @@ def provider(package: str, machine: EmulationHost | None = None) -> Any:
 
 
 def read_types(classes: Iterable[type]) -> None:
-    """Read the declared types and the facts of the SDKs' resource `classes` now, instead of on first use."""
+    """Read the declared types and the facts of the resources among `classes` now, instead of on first use.
+
+    Both are cached in this process and its forks. Other classes are skipped.
+    """
     for cls in classes:
         token = getattr(cls, "pulumi_type", None)
         if isinstance(token, str) and (declared := resource_type(token)) is not None:

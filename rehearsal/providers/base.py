@@ -562,6 +562,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _identity(value: Any) -> str:
+    """Return the hash of an asset or archive that has one, and the text of any other value."""
     return value.hash or str(value) if isinstance(value, Asset) else str(value)
 
 

@@ -26,7 +26,7 @@ def warm(main: Path, between: Callable[[], None] = lambda: None) -> list[type]:
     """Import the SDK modules that the program in the folder `main` names; return the classes that it names.
 
     The SDK resolves the types of a class when it is first used, and remembers them: that is done here too,
-    for these classes and those of their inputs. `between` is called between imports, many times in a second.
+    for these classes and those of their inputs. `between` is called before each import.
     Starts no thread and opens no connection. Import errors are left to the program. Raises InputError for a
     file that cannot be read.
     """

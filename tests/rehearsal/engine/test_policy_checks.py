@@ -151,7 +151,7 @@ def test_response_without_properties_changes_nothing() -> None:
     assert checks.remediations == []
 
 
-def test_pack_without_remediations_is_not_asked_for_them() -> None:
+def test_pack_without_remediations_is_not_called_for_them() -> None:
     pack = Pack()
     assert PolicyChecks(pack).remediate(THING, None) is THING.inputs
     assert pack.requests == []
