@@ -63,7 +63,9 @@ class Deployment:
         self.initial = snapshot
         self.selection = Selection(targets)
         self.autonaming = autonaming
-        builtin = BuiltinProvider(self.snapshot, references, preview=self.preview)
+        builtin = BuiltinProvider(
+            self.snapshot, references, lambda urn: urn in self.registered, preview=self.preview
+        )
         self.registry = ProviderRegistry(
             lambda package: builtin if package == PACKAGE else factory(package),
             self.snapshot,

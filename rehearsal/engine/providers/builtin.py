@@ -26,13 +26,20 @@ class BuiltinProvider:
     """Provider backed by the records of this operation and the outputs of other stacks.
 
     `outputs_of` returns the outputs of a stack, or None if the stack is unknown: the outputs are then unknown
-    in a preview, and an error in an update.
+    in a preview, and an error in an update. `getResource` finds only resources that `is_registered` in this
+    operation, because the record of another one may be out of date or about to be deleted.
     """
 
     def __init__(
-        self, snapshot: SnapshotManager, outputs_of: Callable[[str], Properties | None], *, preview: bool
+        self,
+        snapshot: SnapshotManager,
+        outputs_of: Callable[[str], Properties | None],
+        is_registered: Callable[[str], bool],
+        *,
+        preview: bool,
     ) -> None:
         self._snapshot = snapshot
+        self._is_registered = is_registered
         self._outputs_of = outputs_of
         self._preview = preview
 
@@ -127,7 +134,7 @@ class BuiltinProvider:
 
     def _resource(self, urn: str) -> Properties:
         record = self._snapshot.live(urn)
-        if record is None:
+        if record is None or not self._is_registered(urn):
             raise _refused(f"unknown resource {urn}")
         return {
             "urn": urn,

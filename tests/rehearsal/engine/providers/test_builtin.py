@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,11 +24,17 @@ THING = ResourceState(
     outputs={"size": 1},
     provider="p::1",
 )
+FORMER = replace(THING, urn="urn:pulumi:test::toys::toy:index:Thing::former")
 STACKS = {"other": {"url": "https://x.test", "password": Secret("hidden")}}
 
 
 def provider(*, preview: bool = False) -> BuiltinProvider:
-    return BuiltinProvider(SnapshotManager(Snapshot((THING,)), None), STACKS.get, preview=preview)
+    return BuiltinProvider(
+        SnapshotManager(Snapshot((THING, FORMER)), None),
+        STACKS.get,
+        {THING.urn}.__contains__,
+        preview=preview,
+    )
 
 
 def invoke(token: str, *, preview: bool = False, **args: Any) -> Any:
@@ -99,8 +106,12 @@ def test_outputs_of_an_unknown_stack_are_unknown_in_a_preview_and_an_error_in_an
 def test_resource_is_read_from_the_records() -> None:
     found = invoke("pulumi:pulumi:getResource", urn=THING.urn)
     assert found == {"urn": THING.urn, "id": "1", "provider": "p::1", "state": {"size": 1}}
-    with pytest.raises(ProviderError, match="unknown resource urn:x"):
-        invoke("pulumi:pulumi:getResource", urn="urn:x")
+
+
+@pytest.mark.parametrize("urn", ["urn:x", FORMER.urn])
+def test_resource_that_is_not_registered_in_the_operation_is_unknown(urn: str) -> None:
+    with pytest.raises(ProviderError, match=f"unknown resource {urn}"):
+        invoke("pulumi:pulumi:getResource", urn=urn)
 
 
 def test_functions_of_the_pulumi_service_are_refused() -> None:
