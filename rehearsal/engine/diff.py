@@ -164,14 +164,18 @@ def _child(value: Any, key: str | int) -> Any:
 
 @dataclass(frozen=True)
 class Diff:
-    """Difference between a resource as recorded and as declared."""
+    """Difference between a resource as recorded and as declared.
+
+    `update` holds even without `changes` if the provider reports a difference and the values are equal.
+    """
 
     changes: tuple[PropertyChange, ...] = ()
     replace: bool = False
     delete_before_replace: bool = False
+    update: bool = False
 
     def __bool__(self) -> bool:
-        return self.replace or bool(self.changes)
+        return self.replace or self.update or bool(self.changes)
 
 
 _INIT_ERROR: Path = ("#initerror",)  # initErrorSpecialKey of the CLI's engine
@@ -217,7 +221,8 @@ def interpret(
         prefix = parse_path(text)
         if not any(path[: len(prefix)] == prefix and replaces for path, (_, replaces) in changed.items()):
             changed[prefix] = (changed.get(prefix, (Change.UPDATE, True))[0], True)
-    if response.changes == provider_pb2.DiffResponse.DIFF_SOME and not response.detailedDiff:
+    some = response.changes == provider_pb2.DiffResponse.DIFF_SOME
+    if some and not response.detailedDiff:
         # Only what the provider names counts, as in `applyReplaceOnChanges` of the CLI's engine.
         keys = map(parse_path, response.diffs)
         wanted = [key for key in keys if any(_matches(pattern, key) for pattern in wanted)]
@@ -232,7 +237,7 @@ def interpret(
         for path, (kind, replaces) in changed.items()
     )
     replace = bool(response.replaces) or any(change.replaces for change in changes)
-    return Diff(changes, replace, replace and response.deleteBeforeReplace)
+    return Diff(changes, replace, replace and response.deleteBeforeReplace, update=some)
 
 
 _KINDS = {

@@ -184,6 +184,12 @@ def test_reset_value_is_secret_where_the_declared_one_is(new: Properties, expect
     assert reset_ignored(new, {"a": "old"}, ["a"]) == (expected, [])
 
 
+def test_provider_may_report_a_change_of_equal_inputs_without_a_path() -> None:
+    diff = interpret(provider_pb2.DiffResponse(changes=SOME, diffs=["a"]), {"a": Secret(1)}, {"a": 1})
+    assert diff
+    assert not diff.replace
+
+
 def test_provider_may_report_a_change_of_equal_inputs() -> None:
     diff = interpret(detailed([], a=KIND.UPDATE), {"a": 1}, {"a": 1})
     assert [(change.path, change.kind) for change in diff.changes] == [(("a",), Change.UPDATE)]
