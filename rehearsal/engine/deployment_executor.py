@@ -36,6 +36,7 @@ class DeploymentExecutor:
         )
         self._root = ""
         self._former_outputs: Properties = {}  # of the stack
+        self._components: set[str] = set()  # whose registration has succeeded
         self._completed: set[str] = set()  # components whose outputs are registered
         self._lock = threading.Lock()
         self._generator = StepGenerator(deployment, self.default_providers, self._claims, self._run)
@@ -48,10 +49,14 @@ class DeploymentExecutor:
         try:
             self.deployment.stop_after_failure()
             planned = self._generator.custom(goal) if goal.custom else self._generator.component(goal)
-            return self._run(planned)
+            state = self._run(planned)
         except (StepFailedError, SkippedError):
             self.deployment.fail(goal.urn)
             raise
+        if not goal.custom:
+            with self._lock:
+                self._components.add(state.urn)
+        return state
 
     def read(self, goal: Goal, id_: str) -> ResourceState:
         """Read an existing resource and record it as external. Raises StepFailedError or SkippedError."""
@@ -90,15 +95,17 @@ class DeploymentExecutor:
     def register_outputs(self, urn: str, outputs: Properties) -> None:
         """Record the outputs of a component; those of the root stack are the outputs of the stack.
 
-        They may be registered once (``executeRegisterResourceOutputs`` in
-        ``pkg/resource/deploy/step_executor.go``).
+        They may be registered once, after the component itself (``executeRegisterResourceOutputs`` in
+        ``pkg/resource/deploy/step_executor.go``). Those of a component that has failed are not recorded.
         """
         deployment = self.deployment
         with self._lock:
-            again = urn in self._completed
+            registered, again = urn in self._components, urn in self._completed
             self._completed.add(urn)
         if again:
             deployment.step_followed_by_failure(urn, "register_outputs is called twice; call it once, last")
+            return
+        if not registered:
             return
         record = deployment.snapshot.live(urn)
         if record is None or deployment.selection.skipped(urn):

@@ -43,6 +43,22 @@ def test_outputs_of_a_component_are_registered_once(stack: Stack) -> None:
     assert "register_outputs is called twice; call it once, last" in messages(result)
 
 
+def test_outputs_of_a_component_that_has_failed_are_not_recorded(stack: Stack) -> None:
+    def program(output: int) -> str:
+        return f"""
+            def refuse(args):
+                raise ValueError("refused by a hook")
+            hooks = pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook("h", refuse)])
+            options = ResourceOptions(hooks=hooks)
+            group = pulumi.ComponentResource("my:index:Group", "g", {{"size": {output}}}, options)
+            group.register_outputs({{"a": {output}}})
+        """
+
+    stack.up(program(1))
+    assert not stack.update(program(2)).ok
+    assert stack.record("g").outputs == {"a": 1}
+
+
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("quota exceeded")
