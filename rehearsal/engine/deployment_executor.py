@@ -96,7 +96,8 @@ class DeploymentExecutor:
         """Record the outputs of a component; those of the root stack are the outputs of the stack.
 
         They may be registered once, after the component itself (``executeRegisterResourceOutputs`` in
-        ``pkg/resource/deploy/step_executor.go``). Those of a component that has failed are not recorded.
+        ``pkg/resource/deploy/step_executor.go``). Those of a component that has failed are not recorded, nor
+        any outputs if one depends on a resource that has failed: the CLI has stopped before they arrive.
         """
         deployment = self.deployment
         with self._lock:
@@ -105,7 +106,8 @@ class DeploymentExecutor:
         if again:
             deployment.step_followed_by_failure(urn, "register_outputs is called twice; call it once, last")
             return
-        if not registered:
+        stopped = deployment.failed and not deployment.preview and contains_unknown(outputs)
+        if not registered or stopped:
             return
         record = deployment.snapshot.live(urn)
         if record is None or deployment.selection.skipped(urn):

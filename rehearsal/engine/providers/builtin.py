@@ -15,7 +15,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
 from rehearsal.providers.errors import ProviderError
-from rehearsal.pulumi.properties import UNKNOWN, Properties, contains_secret, decode, encode, equal
+from rehearsal.pulumi.properties import UNKNOWN, Properties, contains_secret, decode, encode, equal, unwrap
 
 PACKAGE: Final = "pulumi"
 _STASH: Final = "pulumi:index:Stash"
@@ -73,6 +73,8 @@ class BuiltinProvider:
     def Diff(self, request: provider_pb2.DiffRequest, context: Any) -> provider_pb2.DiffResponse:
         key = "name" if request.type == _STACK_REFERENCE else "input"
         old, new = decode(request.old_inputs), decode(request.news)
+        if request.ignoreChanges:  # an ignored value is as secret as the declared one, which is not a change
+            old, new = unwrap(old), unwrap(new)
         if equal(old.get(key), new.get(key)):
             return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
         return provider_pb2.DiffResponse(

@@ -59,6 +59,25 @@ def test_outputs_of_a_component_that_has_failed_are_not_recorded(stack: Stack) -
     assert stack.record("g").outputs == {"a": 1}
 
 
+def test_no_outputs_are_recorded_if_one_depends_on_a_resource_that_has_failed(
+    stack: Stack, cloud: Cloud
+) -> None:
+    def refuse(request: object) -> None:
+        raise refused("quota exceeded")
+
+    cloud.before[("Create", "b")] = refuse
+    assert not stack.update(
+        """
+        a, b, group = Thing("a"), Thing("b"), Group("g")
+        group.register_outputs({"a": a.computed, "b": b.computed})
+        pulumi.export("a", a.computed)
+        pulumi.export("b", b.computed)
+        """
+    ).ok
+    assert stack.record("g").outputs == {}
+    assert stack.record("toys-test").outputs == {}
+
+
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("quota exceeded")
