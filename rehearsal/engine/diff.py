@@ -202,14 +202,17 @@ def interpret(
     For ``DIFF_UNKNOWN`` the engine compares the inputs itself. A resource that is `unready` after its
     creation or update is replaced if a path of `replace_on_changes` covers ``#initerror``.
     """
+    equal = response.changes == provider_pb2.DiffResponse.DIFF_NONE
+    found: dict[Path, Change] = {} if equal else differences(old_inputs, new_inputs)
+    if response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN:
+        equal = not found and not response.replaces
+    if equal and not unready:
+        return Diff()  # like the CLI's engine, it does not parse the paths of `replace_on_changes`
     wanted = [parse_path(text) for text in replace_on_changes]
     failed = ()
     if unready and any(_matches(pattern, _INIT_ERROR) for pattern in wanted):
         failed = (PropertyChange(_INIT_ERROR, Change.UPDATE, replaces=True),)
-    if response.changes == provider_pb2.DiffResponse.DIFF_NONE:
-        return Diff(failed, bool(failed))
-    found = differences(old_inputs, new_inputs)
-    if response.changes == provider_pb2.DiffResponse.DIFF_UNKNOWN and not found and not response.replaces:
+    if equal:
         return Diff(failed, bool(failed))
     changed: dict[Path, tuple[Change, bool]] = {}
     for text, detail in response.detailedDiff.items():

@@ -119,6 +119,13 @@ def test_replace_on_changes_replaces_nothing_if_the_provider_names_no_property(p
     assert not diff.replace
 
 
+def test_paths_of_replace_on_changes_are_parsed_only_if_the_resource_differs() -> None:
+    same = provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+    assert not interpret(same, {}, {}, replace_on_changes=["a["])
+    with pytest.raises(ValueError, match="is not a property path"):
+        interpret(provider_pb2.DiffResponse(changes=SOME), {}, {"a": 1}, replace_on_changes=["a["])
+
+
 def test_delete_before_replace_needs_a_replacement() -> None:
     response = provider_pb2.DiffResponse(changes=SOME, deleteBeforeReplace=True, diffs=["a"])
     assert not interpret(response, {"a": 1}, {"a": 2}).delete_before_replace
