@@ -80,9 +80,9 @@ class Goal:
         Paths of assets are relative to `main`, the folder of the program, whatever folder it changes to.
         """
         timeouts = {
-            key: seconds(text)
+            key: timeout  # 0 is the default, which the CLI does not record
             for key in ("create", "update", "delete", "read")
-            if (text := getattr(request.customTimeouts, key))
+            if (text := getattr(request.customTimeouts, key)) and (timeout := seconds(text))
         }
         inputs = with_hashes(decode(request.object), main)
         if is_provider(request.type):  # as the CLI's engine does (`SetProviderVersion`, `SetProviderURL`)

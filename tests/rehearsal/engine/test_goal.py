@@ -70,6 +70,13 @@ def test_source_position_is_relative_to_the_project(uri: str, text: str) -> None
     assert source_text(source_pb2.SourcePosition(uri=uri, line=7), Path("/srv/project")) == text
 
 
+def test_timeout_of_zero_is_not_recorded() -> None:
+    request = resource_pb2.RegisterResourceRequest(type="toy:index:Thing", name="a")
+    request.customTimeouts.create, request.customTimeouts.delete = "0s", "1.5h"
+    goal = Goal.from_request(request, "dev", "p", Path("/p"), Path("/p"), {})
+    assert goal.custom_timeouts == {"delete": 5400.0}
+
+
 def test_child_inherits_options_that_it_does_not_set() -> None:
     goal = CHILD.inheriting(PARENT)
     assert (goal.protect, goal.retain_on_delete, goal.deleted_with) == (True, True, PARENT.deleted_with)
