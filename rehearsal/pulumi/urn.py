@@ -51,6 +51,18 @@ def package_of(type_: str) -> str:
     return type_.partition(":")[0]
 
 
+def parse_urn(text: str, what: str) -> str:
+    """Return `text`, a URN. Raises ValueError with `what` it stands for if it is not one.
+
+    Stack, project, types and name are not checked (``Parse`` in ``sdk/go/common/resource/urn/urn.go``).
+    """
+    if not text.startswith("urn:pulumi:") or text.count("::") < 3:
+        raise ValueError(
+            f"the {what} {text!r} is not a URN, such as urn:pulumi:STACK::PROJECT::PACKAGE:MODULE:TYPE::NAME"
+        )
+    return text
+
+
 def inherited_alias(urn: str, parent: str, parent_alias: str) -> str:
     """Return the URN that the child `urn` of `parent` had while the parent was `parent_alias`.
 
@@ -77,13 +89,15 @@ def alias_urns(
     """The URNs that alias specifications stand for, for a resource of that type, name and parent.
 
     `adopted` has the former URN of each resource that was found by an alias: a specification with that
-    resource as the parent means its former URN.
+    resource as the parent means its former URN. Raises ValueError if an alias or a parent is not a URN.
     """
     for alias in aliases:
-        if alias.WhichOneof("alias") == "urn":
-            yield alias.urn
+        if alias.WhichOneof("alias") != "spec":
+            yield parse_urn(alias.urn, "alias")
             continue
         spec = alias.spec
+        if spec.parentUrn:
+            parse_urn(spec.parentUrn, "parent of an alias")
         above = "" if spec.noParent else adopted.get(spec.parentUrn, spec.parentUrn) or parent
         yield make_urn(
             spec.stack or stack, spec.project or project, spec.type or type_, spec.name or name, above

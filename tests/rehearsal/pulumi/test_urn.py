@@ -70,6 +70,22 @@ def test_alias_specification_defaults_to_the_resource() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("alias", "message"),
+    [
+        (alias_pb2.Alias(urn="urn:pulumi:dev::p::a"), "the alias 'urn:pulumi:dev::p::a' is not a URN"),
+        (alias_pb2.Alias(), "the alias '' is not a URN"),
+        (
+            alias_pb2.Alias(spec=alias_pb2.Alias.Spec(parentUrn="x")),
+            "the parent of an alias 'x' is not a URN",
+        ),
+    ],
+)
+def test_alias_that_is_not_a_urn_is_an_error(alias: alias_pb2.Alias, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        list(alias_urns([alias], stack="dev", project="p", type_="a:b:C", name="a", parent=STACK, adopted={}))
+
+
 def test_alias_with_a_renamed_parent_has_its_former_urn() -> None:
     former = make_urn("dev", "p", "my:index:Old", "old", STACK)
     aliases = [alias_pb2.Alias(spec=alias_pb2.Alias.Spec(parentUrn=GROUP))]
