@@ -12,6 +12,7 @@ from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.diff import Diff, interpret, reset_ignored, reset_ignored_of_component
 from rehearsal.engine.events import Op, PropertyChange, Severity, Step
 from rehearsal.engine.goal import Goal
+from rehearsal.engine.providers.builtin import PACKAGE as BUILTIN_PACKAGE
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError, DefaultProviders
 from rehearsal.engine.providers.registry import ENGINE_KEYS, Provider, configuration
 from rehearsal.engine.replacement import DeletionClaims, dependent_replacements, refusal
@@ -312,7 +313,10 @@ class StepGenerator:
 
         `old` is the record to compare with; there is none for a new resource, which may replace another one.
         """
-        news, olds = without_references(goal.inputs), old.inputs if old else dict[str, Any]()
+        # Of all providers, only the builtin one accepts references to resources.
+        builtin = package_of(goal.type) == BUILTIN_PACKAGE
+        news = goal.inputs if builtin else without_references(goal.inputs)
+        olds = old.inputs if old else dict[str, Any]()
         engine_inputs: Properties = {}
         if is_provider(goal.type):  # keys of the engine are not checked by the provider
             engine_inputs = {key: value for key, value in news.items() if key in ENGINE_KEYS}

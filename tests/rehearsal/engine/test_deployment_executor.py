@@ -6,6 +6,7 @@ import pytest
 
 from rehearsal.engine.events import Op
 from rehearsal.engine.program.runner import ProgramError
+from rehearsal.pulumi.properties import ResourceReference
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
@@ -76,6 +77,12 @@ def test_no_outputs_are_recorded_if_one_depends_on_a_resource_that_has_failed(
     ).ok
     assert stack.record("g").outputs == {}
     assert stack.record("toys-test").outputs == {}
+
+
+def test_stash_holds_references_to_resources(stack: Stack) -> None:
+    stack.up('thing = Thing("a", value=1)\npulumi.Stash("s", input=[thing])\n')
+    [reference] = stack.record("s").inputs["input"]
+    assert reference == ResourceReference(stack.record("a").urn, stack.record("a").id)
 
 
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
