@@ -96,6 +96,7 @@ def _timestamp(found: re.Match[str]) -> Timestamp | None:
 
 _PLAIN: Final = "plain scalar"  # tag of plain scalars without a tag in the document
 _PREFIX: Final = "tag:yaml.org,2002:"
+_MERGE: Final = _PREFIX + "merge"
 _TAGGED: Final[dict[str, tuple[type, ...]]] = {  # types of a scalar with an explicit tag
     "null": (type(None),),
     "bool": (bool,),
@@ -117,7 +118,7 @@ class _Constructor(yaml.constructor.SafeConstructor):
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
         if kind is not yaml.ScalarNode or not implicit[0]:
             return _PREFIX + "str"
-        return _PREFIX + "merge" if value == "<<" else _PLAIN
+        return _MERGE if value == "<<" else _PLAIN
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         if isinstance(node, yaml.ScalarNode):
@@ -136,7 +137,10 @@ class _Constructor(yaml.constructor.SafeConstructor):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, yaml.Node] = {}
-        for key, _ in node.value:
+        for key, value in node.value:
+            merged = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            if key.tag == _MERGE and node in merged:
+                raise _problem("the value of the anchor contains itself", node)
             if isinstance(key, yaml.ScalarNode):
                 if (first := seen.get(key.value)) is not None:
                     raise _problem(
@@ -144,19 +148,22 @@ class _Constructor(yaml.constructor.SafeConstructor):
                     )
                 seen[key.value] = key
         self.flatten_mapping(node)
-        found = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise _problem("a key must be a scalar", key)
-            name = _scalar_of(key)
-            found[BooleanKey(str(name).lower()) if isinstance(name, bool) else name] = self.construct_object(
-                value
-            )
-        return found
+        return {_key_of(key): self.construct_object(value) for key, value in node.value}
+
+
+def _key_of(node: yaml.Node) -> Any:
+    """Return the key that `node` is, a boolean as BooleanKey. Raises ConstructorError for a collection."""
+    if not isinstance(node, yaml.ScalarNode):
+        raise _problem("a key must be a scalar", node)
+    key = _scalar_of(node)
+    return BooleanKey(str(key).lower()) if isinstance(key, bool) else key
 
 
 def _scalar_of(node: yaml.ScalarNode) -> Any:
-    """Return the value of a scalar by its tag: the function `resolve` of that package."""
+    """Return the value of a scalar by its tag: the function `resolve` of that package.
+
+    Raises ConstructorError if the value does not fit the tag.
+    """
     if node.tag == _PLAIN:
         return scalar(node.value)
     name = node.tag.removeprefix(_PREFIX)

@@ -112,6 +112,8 @@ def test_document_is_read_as_by_go(text: str, value: Any, tmp_path: Path) -> Non
         ("a: !!bool yes", ":1:4: not valid YAML: 'yes' cannot be read as !!bool"),
         ("a: !!binary '?'", ":1:4: not valid YAML: the value of !!binary is not base64"),
         ("a: &x [1, *x]", ":1:4: not valid YAML: the value of the anchor contains itself"),
+        ("a: &x {<<: *x, k: 1}", ":1:4: not valid YAML: the value of the anchor contains itself"),
+        ("a: &x {<<: [*x]}", ":1:4: not valid YAML: the value of the anchor contains itself"),
         ("{[1]: a}", ":1:2: not valid YAML: a key must be a scalar"),
         ("a: &x {}\nb:\n  <<: *x\n  <<: *x", ":4:3: not valid YAML: the key '<<' is already in line 3"),
     ],
