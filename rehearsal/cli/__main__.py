@@ -13,6 +13,8 @@ _INTERRUPTED: Final = 130
 
 def run() -> NoReturn:
     """Run `rehearsal.cli.app.run`, which installs its own signal handlers for running operations."""
+    # Without it, gRPC prints notices about closed connections and forked processes to standard error.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     from rehearsal.cli import app

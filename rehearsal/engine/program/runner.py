@@ -39,6 +39,7 @@ from rehearsal.pulumi import gc_pause
 
 # Number of registrations in progress at the same time; each occupies a thread until its resource exists.
 _PARALLEL: Final = 64
+_STDIN: Final = 0
 _STDOUT: Final = 1
 
 
@@ -264,16 +265,33 @@ class _Bytes(io.RawIOBase):
 def _output_as_messages(engine: Any) -> Iterator[None]:
     """Redirect the program's output to log messages: standard output may carry a JSON result.
 
-    Output of child processes becomes messages when the program has ended.
+    Output of child processes becomes messages when the program has ended. Input is empty, as under the CLI.
     """
     messages = _Messages(engine)
-    with _stdout_of_children() as written, contextlib.redirect_stdout(messages):
+    with _no_input(), _stdout_of_children() as written, contextlib.redirect_stdout(messages):
         try:
             yield
         finally:
             messages.finish()
             messages.write(written().decode(errors="replace"))
             messages.finish()
+
+
+@contextlib.contextmanager
+def _no_input() -> Iterator[None]:
+    """Redirect standard input to an empty file, for the program and its child processes."""
+    original = sys.stdin
+    with contextlib.ExitStack() as restored, Path(os.devnull).open() as empty:
+        with contextlib.suppress(OSError):  # closed by the caller
+            copy = os.dup(_STDIN)
+            restored.callback(os.close, copy)
+            restored.callback(os.dup2, copy, _STDIN)
+            os.dup2(empty.fileno(), _STDIN)
+        sys.stdin = empty
+        try:
+            yield
+        finally:
+            sys.stdin = original
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -115,3 +116,25 @@ def test_output_of_child_processes_and_of_binary_writes_is_a_message(stack: Stac
     result = stack.up(source)
     texts = [diagnostic.message for diagnostic in result.diagnostics]
     assert texts == ["\ufffd binary", "printed utf-8", "direct", "of a child", "with a file"]
+
+
+def test_standard_input_of_a_program_is_empty(stack: Stack) -> None:
+    """A program that reads would wait for the terminal; under the CLI it finds the end of the file."""
+    source = """
+        import subprocess, sys
+        children = subprocess.run(["cat"], check=True, capture_output=True).stdout.decode()
+        pulumi.export("read", [sys.stdin.read(), children])
+        """
+    reading, writing = os.pipe()
+    before = os.dup(0)
+    os.write(writing, b"of the terminal")
+    os.close(writing)
+    os.dup2(reading, 0)
+    try:
+        stack.up(source)
+        remaining = os.read(0, 100)
+    finally:
+        os.dup2(before, 0)
+        os.close(reading)
+        os.close(before)
+    assert (stack.record("toys-test").outputs, remaining) == ({"read": ["", ""]}, b"of the terminal")
