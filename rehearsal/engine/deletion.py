@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
 from rehearsal.engine.events import Op, Step
@@ -142,18 +142,19 @@ class Deletion:
         failed, failed_before = False, self._deployment.failed
         with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="delete") as pool:
             while True:
-                # As in the CLI, an update starts no further deletion after one has failed, or its hook.
+                # As in the CLI, resources are deleted in groups without references to each other, and an
+                # update starts no further group after a deletion has failed, or its hook.
                 failed = failed or (self._deployment.failed and not failed_before)
                 stopped = fatal or self._deployment.cancelled.is_set() or (failed and not preview)
-                for item in order.ready(idle=not running):
+                for item in order.ready():
                     if stopped:
                         order.retain(item)
                     else:
                         running[pool.submit(self._one, item, together, in_use=item.key in in_use)] = item
                 if not running:
                     break
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
+                wait(running)
+                for future in list(running):
                     item, error = running.pop(future), future.exception()
                     if error is None:
                         order.deleted(item)
@@ -216,14 +217,14 @@ class _DeletionOrder:
                 self._holders[target.key] += 1
         self._ready = [item for item in items if not self._holders[item.key]]
 
-    def ready(self, *, idle: bool) -> list[ResourceState]:
-        """Return the resources that can be deleted now, each once.
+    def ready(self) -> list[ResourceState]:
+        """Return the resources that can be deleted now, each once; no deletion may be running.
 
-        If there are none and the caller is `idle`, the rest forms a cycle, which occurs only in a damaged
-        state: then any order is acceptable.
+        If there are none, the rest forms a cycle, which occurs only in a damaged state: then any order is
+        acceptable.
         """
         found, self._ready = self._ready, list[ResourceState]()
-        if not found and idle:
+        if not found:
             found = list(self._waiting.values())
         for item in found:
             self._waiting.pop(item.key, None)

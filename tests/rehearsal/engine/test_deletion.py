@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
@@ -42,35 +43,34 @@ def _names(items: list[ResourceState]) -> list[str]:
 def test_dependents_are_deleted_first() -> None:
     a, b, c = _state("a"), _state("b", "a"), _state("c", "a", "b")
     order = _DeletionOrder([a, b, c])
-    assert _names(order.ready(idle=True)) == ["c"]
-    assert order.ready(idle=False) == []
+    assert _names(order.ready()) == ["c"]
     order.deleted(c)
-    assert _names(order.ready(idle=True)) == ["b"]
+    assert _names(order.ready()) == ["b"]
     order.deleted(b)
-    assert _names(order.ready(idle=True)) == ["a"]
+    assert _names(order.ready()) == ["a"]
 
 
 def test_dependencies_of_a_resource_that_is_not_deleted_are_retained() -> None:
     items = [_state("a"), _state("b", "a"), _state("c", "b"), _state("other")]
     order = _DeletionOrder(items)
-    assert _names(order.ready(idle=True)) == ["c", "other"]
+    assert _names(order.ready()) == ["c", "other"]
     order.retain(items[2])
     order.deleted(items[3])
-    assert order.ready(idle=True) == []
+    assert order.ready() == []
 
 
 def test_retired_resource_waits_for_retired_ones_only() -> None:
     old, live, old_user = _state("a", delete=True), _state("user", "a"), _state("user", "a", delete=True)
     order = _DeletionOrder([old, live, replace(old_user, id="former")])
-    assert _names(order.ready(idle=True)) == ["user", "former"]
+    assert _names(order.ready()) == ["user", "former"]
     order.deleted(replace(old_user, id="former"))
-    assert _names(order.ready(idle=True)) == ["a"]
+    assert _names(order.ready()) == ["a"]
 
 
 def test_cycle_of_a_damaged_state_is_deleted_in_any_order() -> None:
     order = _DeletionOrder([_state("a", "b"), _state("b", "a")])
-    assert _names(order.ready(idle=True)) == ["a", "b"]
-    assert order.ready(idle=True) == []
+    assert _names(order.ready()) == ["a", "b"]
+    assert order.ready() == []
 
 
 def test_order_takes_linear_time() -> None:
@@ -87,7 +87,7 @@ def test_order_takes_linear_time() -> None:
         sys.settrace(trace)
         try:
             order, deleted = _DeletionOrder(items), 0
-            while found := order.ready(idle=True):
+            while found := order.ready():
                 for item in found:
                     order.deleted(item)
                 deleted += len(found)
@@ -167,3 +167,21 @@ def test_deletion_without_a_working_provider_is_an_error(
     monkeypatch.setattr(fake_provider.Provider, "Configure", fail)
     assert not stack.destroy().ok
     assert stack.names() == cloud.names() == {"a"}
+
+
+def test_update_deletes_in_groups_and_starts_none_after_a_failure(stack: Stack, cloud: Cloud) -> None:
+    """As under the CLI: a resource of the second group stays, although nothing refers to it any more."""
+    base_is_deleted = threading.Event()
+
+    def refuse_late(request: object) -> None:
+        base_is_deleted.wait(0.5)
+        raise refused("still in use")
+
+    stack.up('base = Thing("base")\nThing("other", ResourceOptions(depends_on=[base]))\nThing("slow")\n')
+    cloud.after[("Delete", "slow")] = refuse_late
+    cloud.after[("Delete", "base")] = lambda request: base_is_deleted.set()
+    assert not stack.update("pass\n").ok
+    assert stack.names() == {"base", "slow"}
+    cloud.after.clear()
+    stack.up("pass\n")
+    assert stack.names() == set()
