@@ -354,9 +354,9 @@ def pdb_allows_disruption(stack: Stack, _: Settings) -> Iterator[Finding]:
                 "the eviction API rejects that"
             )
         minimum, maximum = spec["minAvailable"], spec["maxUnavailable"]
-        if maximum.is_one_of(0, 0.0, "0", "0%"):
+        if _is_zero(maximum):
             yield maximum.finding(f"{maximum.shown} allows no disruption{_of(budget)}")
-        elif minimum.is_one_of("100%"):
+        elif minimum.text() and (int_or_percent(minimum.raw, 100, up=False) or 0) >= 100:
             yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
         elif not (maximum.known() and minimum.known()):
             continue
@@ -387,6 +387,11 @@ class _Overlaps:
         count = counts.total() - counts[name]
         shared = (item for item, key, _ in selected if key[0] != "?" and self._first[key] != name)
         return list(islice(shared, min(count, _LISTED))), count
+
+
+def _is_zero(node: Node) -> bool:
+    """Whether an integer or a percentage is known and zero in any spelling (``00%``), or the text "0"."""
+    return node.is_one_of("0") or (node.known() and int_or_percent(node.raw, 100, up=True) == 0)
 
 
 def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]:
@@ -420,7 +425,7 @@ def _blocked(budget: _Budget, minimum: Node, maximum: Node) -> Iterator[Finding]
                 f"is not proven: the number of pods of {budget.of.uncounted.label} is unknown"
             )
         elif not budget.of.selected:
-            if required:
+            if not _is_zero(minimum):
                 minimum.mark_unevaluated("is not proven: no workload that it selects is declared here")
         elif budget.of.min_pods > 0:
             yield minimum.finding(f"{minimum.shown} allows no disruption{_of(budget)}")
@@ -463,7 +468,7 @@ def pdb_required(stack: Stack, _: Settings) -> Iterator[Finding]:
         )
         if value is not None and budget.of.min_pods > 1 and value >= budget.of.min_pods:
             yield node.finding(f"{node.shown} allows every pod to be disrupted at once{_of(budget)}")
-        if spec["minAvailable"].is_one_of(0, "0", "0%"):
+        if _is_zero(spec["minAvailable"]):
             yield spec["minAvailable"].finding(f"keeps no pod{_of(budget)}")
     budgets = stack.of_kind("PodDisruptionBudget")
     # A budget whose namespace or selector is unknown may select any workload.

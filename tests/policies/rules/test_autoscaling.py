@@ -35,6 +35,10 @@ BUDGETS = {
     "percentage rounded up to all": (workload(replicas=3) + _budget("minAvailable: 67%"), "found"),
     "percentage rounded up to fewer": (workload(replicas=3) + _budget("minAvailable: 66%"), "clean"),
     "one percent may go": (workload(replicas=3) + _budget("maxUnavailable: 1%"), "clean"),
+    "zero percent with leading zeros": (workload(replicas=3) + _budget("maxUnavailable: 00%"), "found"),
+    "negative zero": (workload(replicas=3) + _budget("maxUnavailable: -0.0"), "found"),
+    "all percent with leading zeros, no workload": (_budget("minAvailable: 0100%"), "found"),
+    "ninety-nine percent, no workload": (_budget("minAvailable: 99%"), "unproven"),
     "more than there are": (workload(replicas=3) + _budget("minAvailable: 5"), "found"),
     "none required": (workload() + _budget("minAvailable: 0"), "clean"),
     # Kinds without a scale: an integer minAvailable counts pods, everything else fails.
