@@ -63,6 +63,8 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
     if gone := removal(str(version), manifest.kind):
         yield Finding(gone, ("apiVersion",), manifest.resource.urn)
     custom = declared_inputs(token) is None
+    if not custom and not _is_named(value, manifest.kind):
+        yield Finding("is required, unless generateName is set", ("metadata", "name"), manifest.resource.urn)
     problems = (
         *validation.type_problems(token, value),
         *validation.problems(value, manifest.kind, custom=custom),
@@ -74,6 +76,17 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(reason, ("kind",), manifest.resource.urn)
         elif not _accepted(path, found.reason):
             yield Finding(found.reason, path, manifest.resource.urn)
+
+
+def _is_named(value: dict[str, Any], kind: str) -> bool:
+    """Whether an object has a name or a generateName, or is of a kind that is never stored."""
+    if kind.endswith(("List", "Review")):
+        return True
+    metadata = value.get("metadata")
+    # An empty name is reported as not valid.
+    return isinstance(metadata, dict) and any(
+        metadata.get(key) is not None for key in ("name", "generateName")
+    )
 
 
 def _without_schemas(definition: dict[str, Any]) -> dict[str, Any]:

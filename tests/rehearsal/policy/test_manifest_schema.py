@@ -155,3 +155,22 @@ def test_a_repeated_key_beside_a_merged_anchor_is_found(file: Path) -> None:
 def test_kind_that_kubernetes_does_not_have_is_reported_at_its_line(file: Path, kind: str) -> None:
     text = f"apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: a}}\n"
     assert found(file, text) == [("kind", f"Kubernetes has no kind {kind!r} in apps/v1")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n", ["metadata.name"]),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ''}\n", ["metadata.name"]),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n", []),
+        ("apiVersion: example.com/v1\nkind: Settings\nspec: {}\n", []),  # a file that is never applied
+        (
+            "apiVersion: authorization.k8s.io/v1\nkind: SelfSubjectAccessReview\nspec: {}\n",
+            [],
+        ),
+    ],
+)
+def test_a_stored_object_needs_a_name_or_the_beginning_of_one(
+    file: Path, text: str, expected: list[str]
+) -> None:
+    assert [path for path, _ in found(file, text)] == expected
