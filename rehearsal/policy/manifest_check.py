@@ -251,6 +251,8 @@ def _own_checks(reading: Reading, only: tuple[str, ...]) -> Iterator[_Found]:
     if not only or SCHEMA.name in only:
         for manifest in reading.manifests:
             for finding in misfits(manifest):
+                if _is_elsewhere(reading, manifest, finding):
+                    continue  # a required field, which the patched object has
                 yield _Found(_remark(SCHEMA, "advisory", finding, manifest), manifest, finding)
     if only and DUPLICATE.name not in only:
         return

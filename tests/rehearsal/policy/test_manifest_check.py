@@ -328,6 +328,21 @@ def test_lines_of_text_have_no_control_characters_and_a_bounded_length(tmp_path:
     assert any("xxx... xxx" in line for line in lines)
 
 
+def test_required_fields_that_the_patched_object_has_are_not_missing(tmp_path: Path) -> None:
+    patch = (
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n"
+        "spec: {template: {spec: {containers: [{name: c, image: i, ports: [{containerPort: x}]}]}}}\n"
+    )
+    (tmp_path / "patch.yaml").write_text(patch)
+    paths = [item.path for item in check([str(tmp_path)], only=("schema",)).remarks]
+    assert "spec.selector" in paths
+    (tmp_path / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches: [{path: patch.yaml}]\n"
+    )
+    [found] = check([str(tmp_path)], only=("schema",)).remarks
+    assert found.path == "spec.template.spec.containers[0].ports[0].containerPort"
+
+
 LABELED = """\
 apiVersion: apps/v1
 kind: Deployment
