@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import secrets
 import signal
 import tempfile
@@ -69,10 +70,13 @@ class Session:
     @property
     def store(self) -> Store:
         if self._store is None:
+            environment = dict(os.environ)  # a program can change the variables of this process
             self._store = (
                 Store(self.folder, lambda new: stored_passphrase(self._secrets, new=new), temporary=True)
                 if self._temporary
-                else Store(self.folder, lambda new: passphrase(self._secrets, new=new))
+                else Store(
+                    self.folder, lambda new: passphrase(self._secrets, new=new, environment=environment)
+                )
             )
         return self._store
 

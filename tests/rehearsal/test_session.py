@@ -134,6 +134,15 @@ def test_refresh_reads_the_recorded_resources(root: Path) -> None:
     assert sorted(recorded(root)) == CREATED
 
 
+def test_state_has_the_passphrase_of_the_caller_even_if_the_program_changes_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "__main__.py").write_text(PROGRAM + "import os\nos.environ.clear()\n")
+    assert opened(root).up(Silent(), proceed).ok
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "of no consequence")
+    assert recorded(root) == CREATED
+
+
 def test_second_command_on_a_stack_names_the_first(root: Path) -> None:
     first = opened(root)
     with first.store.lock("up --stack dev"):

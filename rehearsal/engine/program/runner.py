@@ -399,12 +399,16 @@ def _exit_as_error(exited: list[_ExitError], monitor: MonitorActivity) -> Iterat
 def _surroundings(
     main: Path, entry: Path, config: Mapping[str, str], secrets: Collection[str]
 ) -> Iterator[None]:
-    """Set the working directory, arguments, search path and environment as a language host does."""
+    """Set the working directory, arguments, search path and environment as a language host does.
+
+    Afterwards all are as before: a program can change each of them, and this process continues.
+    """
     variables = {"PULUMI_CONFIG_SECRET_KEYS": json.dumps(sorted(secrets))}
     if config:
         variables["PULUMI_CONFIG"] = json.dumps(dict(config))
-    cwd, argv, search = Path.cwd(), sys.argv, list(sys.path)
-    before = {name: os.environ.pop(name, None) for name in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS")}
+    cwd, argv, search, environment = Path.cwd(), sys.argv, list(sys.path), dict(os.environ)
+    for name in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS"):
+        os.environ.pop(name, None)
     os.environ.update(variables)
     sys.argv = ["." if entry == main else entry.name]
     os.chdir(main)
@@ -414,11 +418,9 @@ def _surroundings(
         os.chdir(cwd)
         sys.argv = argv
         sys.path[:] = search
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.update(environment)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
 
 
 def _is_success(error: BaseException) -> bool:

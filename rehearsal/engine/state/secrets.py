@@ -14,6 +14,7 @@ import binascii
 import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -114,11 +115,11 @@ def _derive(passphrase: str, salt: bytes, iterations: int) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, iterations, 32)
 
 
-def given_passphrase() -> str | None:
+def given_passphrase(environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the passphrase in the environment, as the Pulumi CLI does, or None. Raises StateError."""
-    if (given := os.environ.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
+    if (given := environment.get("PULUMI_CONFIG_PASSPHRASE")) is not None:
         return given
-    if not (path := os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
+    if not (path := environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         return None
     try:
         return Path(path).read_text().rstrip("\r\n")
@@ -129,12 +130,12 @@ def given_passphrase() -> str | None:
         ) from None
 
 
-def passphrase(folder: Path, *, new: bool) -> str:
+def passphrase(folder: Path, *, new: bool, environment: Mapping[str, str] = os.environ) -> str:
     """Return the passphrase of the environment, as the Pulumi CLI reads it, or one stored in `folder`.
 
     Raises StateError, also if there is none and the state is not new.
     """
-    given = given_passphrase()
+    given = given_passphrase(environment)
     return stored_passphrase(folder, new=new) if given is None else given
 
 

@@ -138,3 +138,14 @@ def test_standard_input_of_a_program_is_empty(stack: Stack) -> None:
         os.close(reading)
         os.close(before)
     assert (stack.record("toys-test").outputs, remaining) == ({"read": ["", ""]}, b"of the terminal")
+
+
+def test_change_of_the_environment_ends_with_the_program(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", "of the caller")
+    monkeypatch.setenv("REMOVED", "1")
+    monkeypatch.delenv("ADDED", raising=False)
+    before = dict(os.environ)
+    stack.up('import os\nos.environ.clear()\nos.environ["ADDED"] = "1"\nThing("a")\n')
+    assert dict(os.environ) == before
