@@ -10,6 +10,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.assets import with_contents_of, without_contents
 from rehearsal.engine.callbacks.hooks import HookError, Hooks
+from rehearsal.engine.providers.builtin import PACKAGE as BUILTIN_PACKAGE
 from rehearsal.engine.providers.registry import Provider
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
@@ -27,7 +28,7 @@ from rehearsal.pulumi.properties import (
     leaves,
     with_secrets_of,
 )
-from rehearsal.pulumi.urn import is_provider, name_of
+from rehearsal.pulumi.urn import is_provider, name_of, package_of
 
 # Default timeout of a step in seconds. Creating a regional cluster or an Atlas cluster takes up to half an
 # hour; on one machine no step takes minutes.
@@ -243,6 +244,9 @@ class StepExecutor:
     def read(self, provider: Provider, resource: ResourceState) -> ResourceState | None:
         """Return the cloud's state of `resource`, unrecorded; None if absent. Raises StepFailedError."""
         errors: tuple[str, ...] = ()
+        outputs, inputs = resource.outputs, resource.inputs
+        if package_of(resource.type) != BUILTIN_PACKAGE:  # which is part of the engine
+            outputs, inputs = without_contents(outputs), without_contents(inputs)
         try:
             response = provider.Read(
                 provider_pb2.ReadRequest(
@@ -250,8 +254,8 @@ class StepExecutor:
                     urn=resource.urn,
                     name=name_of(resource.urn),
                     type=resource.type,
-                    properties=encode(without_contents(resource.outputs)),
-                    inputs=encode(without_contents(resource.inputs)),
+                    properties=encode(outputs),
+                    inputs=encode(inputs),
                 ),
                 None,
             )

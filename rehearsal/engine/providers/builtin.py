@@ -101,6 +101,8 @@ class BuiltinProvider:
 
     def Read(self, request: provider_pb2.ReadRequest, context: Any) -> provider_pb2.ReadResponse:
         if request.type == _STASH:
+            if not request.inputs.fields:
+                raise _refused("a stash cannot be imported")
             return provider_pb2.ReadResponse(
                 id=request.id, inputs=request.inputs, properties=request.properties
             )

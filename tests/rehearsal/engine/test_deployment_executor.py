@@ -85,6 +85,16 @@ def test_stash_holds_references_to_resources(stack: Stack) -> None:
     assert reference == ResourceReference(stack.record("a").urn, stack.record("a").id)
 
 
+def test_refresh_leaves_the_assets_of_a_stash(stack: Stack) -> None:
+    program = 'pulumi.Stash("s", input=pulumi.StringAsset("{}"))\n'
+    stack.up(program.format("one"))
+    stack.up(program.format("two"))
+    before = stack.record("s").outputs
+    assert before["output"].fields["text"] == "one"
+    assert stack.refresh().ok
+    assert stack.record("s").outputs == before
+
+
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("quota exceeded")

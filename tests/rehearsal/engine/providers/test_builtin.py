@@ -128,7 +128,8 @@ def test_read_refreshes_a_stack_reference_and_leaves_a_stash() -> None:
 
     assert decode(read(STASH, input=1).properties) == {"output": "old"}
     assert decode(read(REFERENCE, name="other").properties)["outputs"] == STACKS["other"]
-    with pytest.raises(ProviderError, match="cannot be imported"):
-        read(REFERENCE)
+    for type_ in (REFERENCE, STASH):
+        with pytest.raises(ProviderError, match="cannot be imported"):
+            read(type_)
     with pytest.raises(ProviderError, match="unrecognized resource type"):
         read("pulumi:index:Other")
