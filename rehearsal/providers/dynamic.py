@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
@@ -31,6 +31,12 @@ def watch():
     os.read(lifeline, 1)
     os._exit(70)
 threading.Thread(target=watch, daemon=True).start()
+leave = sys.exit
+def refuse(status=None):
+    if threading.current_thread() is threading.main_thread():
+        leave(status)
+    raise RuntimeError(f"the provider called sys.exit({status!r})")
+sys.exit = refuse  # gRPC does not respond to a request whose thread ends in this way
 runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 """
 
@@ -151,15 +157,24 @@ def _port(process: subprocess.Popen[bytes]) -> int:
     """Return the port that `process` prints first. Raises ProviderError."""
     assert process.stdout is not None
     with contextlib.suppress(ValueError):
-        return int(process.stdout.readline())
+        port = int(process.stdout.readline())
+        # A full pipe would stop the process.
+        threading.Thread(target=_print_lines, args=(process.stdout,), daemon=True).start()
+        return port
+    process.stdout.close()
     raise ProviderError(grpc.StatusCode.INTERNAL, "the process of the dynamic providers did not start")
+
+
+def _print_lines(output: IO[bytes]) -> None:
+    """Print the text that providers print to standard error: standard output may carry a JSON result."""
+    with output:
+        for line in output:
+            print(line.decode(errors="replace").rstrip("\r\n"), file=sys.stderr)
 
 
 def _stop(process: subprocess.Popen[bytes], lifeline: int) -> None:
     os.close(lifeline)
     process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _plain(struct: Any) -> Any:

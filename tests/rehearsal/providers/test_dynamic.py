@@ -59,6 +59,15 @@ def test_exception_of_the_provider_is_reported_with_the_declaration(case: Case) 
     assert error.source == "__main__.py:16"
 
 
+def test_exit_of_the_provider_is_an_error(case: Case) -> None:
+    (error,) = errors(_declare(case, 1, create="import sys; sys.exit(3)").update())
+    assert error.message.endswith("RuntimeError: the provider called sys.exit(3)")
+
+
+def test_provider_may_print_more_than_a_pipe_holds(case: Case) -> None:
+    assert _declare(case, 1, create='print("x" * 1_000_000)').up().outputs["o"] == 2
+
+
 def test_default_provider_records_the_configuration(case: Case) -> None:
     (case.root / "Pulumi.dev.yaml").write_text("config:\n  t:step: 0\n  gcp:project: ours\n")
     case.up()
