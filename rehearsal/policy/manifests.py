@@ -20,8 +20,8 @@ from rehearsal.policy.yaml_documents import (
     child,
     documents,
     json_without_object,
-    nodes_below,
 )
+from rehearsal.yaml_nodes import nodes_below
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
 

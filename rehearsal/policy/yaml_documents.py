@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import yaml
 
+from rehearsal.yaml_nodes import expanded_size, nodes_below, too_deep
+
 _SURROGATES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 MAX_DEPTH: Final = 1_000  # levels
 MAX_VALUES: Final = 5_000_000  # of one document
@@ -61,12 +63,6 @@ _MAX_NUMBER: Final = 400  # characters
 # The names of libyaml.
 _ANCHOR: Final = re.compile(r"&([\w-]+)", re.ASCII)
 _ALIAS: Final = re.compile(r"\*([\w-]+)", re.ASCII)
-# A document with fewer brackets, and no line that is indented so far, is within MAX_DEPTH.
-_FEW_BRACKETS: Final = MAX_DEPTH // 2
-# With a line feed instead of ``^``, the search is five times as fast.
-_FAR_IN: Final = re.compile(rf"\n[ \t?:-]{{{MAX_DEPTH // 4 - 1}}}")
-# The other line breaks of YAML 1.1.
-_BREAKS: Final = "\r\x85\u2028\u2029"
 
 
 class TooLargeError(Exception):
@@ -104,7 +100,8 @@ def documents(text: str) -> Iterator[Document]:
             for piece in pieces:
                 yield from documents(piece)
             return
-        _check_depth(text)  # the JSON parser has a bound of its own
+        if too_deep(text, MAX_DEPTH) is not None:  # the JSON parser has a bound of its own
+            raise TooLargeError
     else:
         text = json_text
     has_aliases = _may_have_alias(text)
@@ -115,7 +112,7 @@ def documents(text: str) -> Iterator[Document]:
             if not isinstance(tree, yaml.Node):
                 yield Document(None, None)
                 continue
-            if has_aliases and _expanded_size(tree, {}) > MAX_VALUES:
+            if has_aliases and expanded_size(tree, cyclic=MAX_VALUES) > MAX_VALUES:
                 raise TooLargeError
             try:
                 loader.may_repeat_keys = False
@@ -134,22 +131,6 @@ def child(node: yaml.Node, part: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part]
     return None
-
-
-def nodes_below(tree: yaml.Node) -> Iterator[yaml.Node]:
-    """Yield `tree` and every node below it once, in the order of the text."""
-    pending: list[yaml.Node] = [tree]
-    seen: set[int] = set()
-    while pending:
-        node = pending.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, yaml.MappingNode):
-            pending.extend(item for pair in reversed(node.value) for item in reversed(pair))
-        elif isinstance(node, yaml.SequenceNode):
-            pending.extend(reversed(node.value))
 
 
 @functools.lru_cache(maxsize=8192)
@@ -366,45 +347,10 @@ _MAX_STREAM: Final = 1_000
 _SPACE: Final = re.compile(r"\s*")
 
 
-def _check_depth(text: str) -> None:
-    """Raise TooLargeError for a document whose depth would overflow the parser's stack."""
-    # A block collection is indented by at least one column more than the one around it, a list inside an
-    # object by none; a flow collection takes a bracket.
-    brackets = text.count("[") + text.count("{")
-    if brackets >= _FEW_BRACKETS:
-        brackets = max(item.count("[") + item.count("{") for item in text.split("\n---"))
-    lines = f"\n{text}"
-    for mark in _BREAKS:
-        lines = lines.replace(mark, "\n")
-    if brackets < _FEW_BRACKETS and not _FAR_IN.search(lines):
-        return
-    depth = 0
-    for event in yaml.parse(text, Loader=_BASE):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise TooLargeError
-
-
 def _may_have_alias(text: str) -> bool:
     """Whether the name of an anchor follows an asterisk; scalars may contain that too."""
     anchors = set(_ANCHOR.findall(text))
     return bool(anchors) and not anchors.isdisjoint(_ALIAS.findall(text))
-
-
-def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
-    """Return the number of values of a document with every alias replaced by its anchor's value."""
-    if id(node) not in known:
-        known[id(node)] = MAX_VALUES  # an anchor that contains itself expands infinitely
-        inner: list[yaml.Node] = []
-        if isinstance(node, yaml.SequenceNode):
-            inner = list(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            inner = [item for pair in node.value for item in pair]
-        known[id(node)] = 1 + sum(_expanded_size(item, known) for item in inner)
-    return known[id(node)]
 
 
 def _bad_number_line(tree: yaml.Node) -> int:

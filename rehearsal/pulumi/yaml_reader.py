@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from rehearsal.errors import InputError
+from rehearsal.yaml_nodes import expanded_size, nodes_below, too_deep
 
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -32,6 +33,9 @@ _DATE: Final = re.compile(
     r"(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d))|"
     r"(?: +(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?))?"
 )
+_MAX_DEPTH: Final = 200  # levels; the CLI permits 10,000
+# Numbers of values between which the permitted share of aliases falls from 99 % to 10 % (`decode.go`).
+_ALIAS_RANGE: Final = (400_000, 4_000_000)
 _INT64: Final = range(-(2**63), 2**64)  # with the upper half of the unsigned range
 
 
@@ -214,11 +218,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _first_document(text: str) -> Any:
     """Return the first document of `text`, as ``yaml.Unmarshal`` does, which reads no further."""
-    loader = _Loader(text)
+    if (mark := too_deep(text, _MAX_DEPTH)) is not None:
+        problem = f"it is nested more than {_MAX_DEPTH} levels deep"
+        raise yaml.constructor.ConstructorError(None, None, problem, mark)
+    loader: Any = _Loader(text)
     try:
-        return loader.get_data() if loader.check_data() else None
+        if not loader.check_node():
+            return None
+        tree = loader.get_node()
+        _check_aliases(tree)
+        return loader.construct_document(tree)
     finally:
         loader.dispose()
+
+
+def _check_aliases(tree: yaml.Node) -> None:
+    """Raise ConstructorError if aliases make up too much of `tree` (``d.unmarshal`` in ``decode.go``)."""
+    values = expanded_size(tree, cyclic=0)
+    few, many = _ALIAS_RANGE
+    excess = min(max(values - few, 0), many - few) / (many - few)
+    distinct = sum(1 for _ in nodes_below(tree))
+    if values > 1_000 and values - distinct > 100 and values - distinct > (0.99 - 0.89 * excess) * values:
+        raise _problem("the document contains excessive aliasing", tree)
 
 
 def kind_of(value: Any) -> str:

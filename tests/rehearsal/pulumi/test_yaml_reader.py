@@ -114,11 +114,18 @@ def test_document_is_read_as_by_go(text: str, value: Any, tmp_path: Path) -> Non
         ("a: &x [1, *x]", ":1:4: not valid YAML: the value of the anchor contains itself"),
         ("a: &x {<<: *x, k: 1}", ":1:4: not valid YAML: the value of the anchor contains itself"),
         ("a: &x {<<: [*x]}", ":1:4: not valid YAML: the value of the anchor contains itself"),
+        ("a: " + "[" * 50_000, ":1:203: not valid YAML: it is nested more than 200 levels deep"),
+        (
+            "".join(
+                f"l{at}: &l{at} [{', '.join([f'*l{at - 1}' if at else 'x'] * 10)}]\n" for at in range(10)
+            ),
+            ":1:1: not valid YAML: the document contains excessive aliasing",
+        ),
         ("{[1]: a}", ":1:2: not valid YAML: a key must be a scalar"),
         ("a: &x {}\nb:\n  <<: *x\n  <<: *x", ":4:3: not valid YAML: the key '<<' is already in line 3"),
     ],
 )
-def test_document_that_go_refuses_is_an_error(text: str, problem: str, tmp_path: Path) -> None:
+def test_refused_document_is_an_error_with_its_position(text: str, problem: str, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
