@@ -46,7 +46,18 @@ binding = ResourceHookBinding(after_delete=[ResourceHook("refuse", refuse)])
 TWICE = 'c = Box("c", outputs={"a": 1})\nc.register_outputs({"b": 2})\n'
 PLUGIN = 'p = Provider("p", ResourceOptions(plugin_download_url="https://plugins.test"), project="a")\n'
 
+CHILD = 'import subprocess\nsubprocess.run(["echo", "of a child"], check=True)\n'
+READING = 'import sys\npulumi.export("read", sys.stdin.read())\n'
+OWN_MODULE = "import secrets\npulumi.export('mine', secrets.MINE)\n"
+
 FORMS = {
+    "output-of-a-child": Form((CHILD + PETS,)),
+    "standard-input": Form((READING,)),
+    "changed-environment": Form(("import os\nos.environ.clear()\n" + PETS, PETS)),
+    "module-named-secrets": Form((OWN_MODULE,), files={"infra/secrets.py": "MINE = 1\n"}),
+    "several-documents": Form(
+        (PETS,), files={"stacks/Pulumi.local.yaml": "config:\n  words: 1\n---\n: [not read"}
+    ),
     "file-without-suffix": Form((PETS,), "a/b/prog", main="a/b/prog"),
     "secret-inside-a-replacement-trigger": Form((TRIGGER, TRIGGER)),
     "two-hooks-of-one-name": Form((PETS, HOOKS + PETS)),
