@@ -148,8 +148,9 @@ def _import_own(classes: Iterable[type]) -> None:
 
     for package in rehearsal.providers.CLOUDS:
         rehearsal.providers.provider(package)
-    with contextlib.suppress(Exception):  # an SDK that cannot be read: the job reports it
-        rehearsal.providers.read_types(classes)
+    for cls in classes:
+        with contextlib.suppress(Exception):  # an SDK that cannot be read: the job reports it
+            rehearsal.providers.read_types([cls])
     for name in _CRYPTOGRAPHY:
         importlib.import_module(name)
 

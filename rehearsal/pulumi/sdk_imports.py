@@ -36,7 +36,7 @@ def warm(main: Path, between: Callable[[], None] = lambda: None) -> list[type]:
         between()
         if isinstance(found := _load(name), type):
             classes.append(found)
-    with contextlib.suppress(Exception):  # an SDK with other internals: it resolves them itself
+    with contextlib.suppress(ImportError):  # an SDK with other internals: it resolves them itself
         _resolve_types(classes)
     if (pydantic := sys.modules.get("pydantic")) is not None:
         with contextlib.suppress(Exception):
@@ -145,12 +145,16 @@ def _resolve_types(classes: Sequence[type]) -> None:
             for inner in types(hint).values():
                 resolve(inner)
 
-    for found in classes:
-        if issubclass(found, Resource):
-            for inner in resource_types(found).values():
-                resolve(inner)
-            module = vars(sys.modules[found.__module__])
-            for name in (f"{found.__name__}InitArgs", f"{found.__name__}Args"):
-                resolve(module.get(name))
-        else:
+    def resolve_all(found: type) -> None:
+        if not issubclass(found, Resource):
             resolve(found)
+            return
+        for inner in resource_types(found).values():
+            resolve(inner)
+        module = vars(sys.modules[found.__module__])
+        for name in (f"{found.__name__}InitArgs", f"{found.__name__}Args"):
+            resolve(module.get(name))
+
+    for found in classes:
+        with contextlib.suppress(Exception):  # reported where the program uses it
+            resolve_all(found)
