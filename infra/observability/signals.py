@@ -68,7 +68,7 @@ class Signals:
 @cache
 def declared() -> Mapping[str, Any]:
     """Return the content of `signals.yaml`."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many times as quick, where it was built
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     content: Mapping[str, Any] = yaml.load(FILE.read_text(), loader)  # noqa: S506  (a safe loader)
     return content
 

@@ -238,7 +238,8 @@ def test_many_clients_that_do_not_read_do_not_exceed_the_memory_of_the_edge(
             connections.enter_context(without_window(found, 100))
             assert status() in {200, 503, 504, None}
         wait_for("load", lambda: len(origin.conditions) > 700 or status() == 503)
-        # Without the bound these streams need more than 200 KiB each.
-        assert resident_bytes(found.pid) - unused < limit + 32 * MIB
+        # Without the bound these streams need more than 200 KiB each, 500 MiB in all. Envoy compares its heap
+        # with the bound at intervals: what it receives in between is above the bound.
+        assert resident_bytes(found.pid) - unused < 2 * limit
         connections.close()
         wait_for("memory for other clients", lambda: status() == 200, 20)

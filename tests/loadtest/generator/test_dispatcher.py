@@ -25,6 +25,8 @@ from loadtest.generator.recorder import DROPPED
 from rehearsal.host.envoy.certificate_authority import Authority
 from rehearsal.scenarios.rate_curve import RateCurve
 
+pytestmark = pytest.mark.slow
+
 FEED = "GET /v1/feed"
 SEED = 3
 
