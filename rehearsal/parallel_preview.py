@@ -150,7 +150,7 @@ def _import_own(classes: Iterable[type]) -> None:
         rehearsal.providers.provider(package)
     for cls in classes:
         with contextlib.suppress(Exception):  # an SDK that cannot be read: the job reports it
-            rehearsal.providers.read_types([cls])
+            rehearsal.providers.read_types(cls)
     for name in _CRYPTOGRAPHY:
         importlib.import_module(name)
 

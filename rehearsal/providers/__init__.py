@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from rehearsal.providers import dynamic
@@ -38,14 +38,13 @@ def provider(package: str, machine: EmulationHost | None = None) -> Any:
     return _CLOUDS[package](machine)
 
 
-def read_types(classes: Iterable[type]) -> None:
-    """Read the declared types and the facts of the resources among `classes` now, instead of on first use.
+def read_types(cls: type) -> None:
+    """Read the declared types and the facts of the resource `cls` now, instead of on first use.
 
     Both are cached in this process and its forks. Other classes are skipped.
     """
-    for cls in classes:
-        token = getattr(cls, "pulumi_type", None)
-        if isinstance(token, str) and (declared := resource_type(token)) is not None:
-            outputs = declared.outputs.values()
-            resolve_fields([declared_inputs(token) or declared.inputs, *(field.type for field in outputs)])
-            _ = declared.secret_outputs, [field.optional for field in outputs], mapped_type(token)
+    token = getattr(cls, "pulumi_type", None)
+    if isinstance(token, str) and (declared := resource_type(token)) is not None:
+        outputs = declared.outputs.values()
+        resolve_fields([declared_inputs(token) or declared.inputs, *(field.type for field in outputs)])
+        _ = declared.secret_outputs, [field.optional for field in outputs], mapped_type(token)

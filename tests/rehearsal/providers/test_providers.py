@@ -35,7 +35,8 @@ def test_other_packages_are_unknown() -> None:
 
 def test_types_that_were_read_are_not_resolved_again(monkeypatch: pytest.MonkeyPatch) -> None:
     resource_type.cache_clear()  # an earlier test may have read it
-    read_types([pulumi_mongodbatlas.AdvancedCluster, pulumi.CustomResource, dict])
+    for cls in (pulumi_mongodbatlas.AdvancedCluster, pulumi.CustomResource, dict):
+        read_types(cls)
     declared = resource_type("mongodbatlas:index/advancedCluster:AdvancedCluster")
     assert declared is not None
 
