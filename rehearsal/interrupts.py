@@ -1,4 +1,4 @@
-"""Interruption by Ctrl-C and SIGTERM: as an exception, or deferred while something is being removed."""
+"""Interruption by Ctrl-C and SIGTERM: as an exception, as an event, or deferred during a cleanup."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from types import FrameType
 from typing import Any, Final
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# A signal that arrives just before a wait blocks is handled only when the wait ends.
+_WAIT_SECONDS: Final = 0.5
 
 
 @contextmanager
@@ -41,6 +43,24 @@ def deferred() -> Iterator[None]:
         yield
     if received:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def stopping(stop: threading.Event) -> Iterator[None]:
+    """Set `stop` on SIGINT and SIGTERM. Has no effect outside of the main thread."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        # In a thread, because the interrupted main thread may hold the lock of the event.
+        threading.Thread(target=stop.set, daemon=True).start()
+
+    with _handled(dict.fromkeys(_SIGNALS, handle)):
+        yield
+
+
+def wait(stop: threading.Event) -> None:
+    """Block until `stop` is set, and handle every signal within half a second."""
+    while not stop.wait(_WAIT_SECONDS):
+        pass
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import socket
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from app.monitoring.source import SourceError
+from rehearsal import interrupts
 from rehearsal.dashboard.process import IN_USE, SERVER_FILE
 from rehearsal.dashboard.views import RANGES, TABS, overview, panels
 from rehearsal.errors import KingdomError
@@ -276,32 +276,31 @@ def serve(project: Project, stack: str, port: int) -> None:
             project, stack, store, LocalPlatform(project.state_folder(stack), stack)
         )
         server = DashboardServer(Dashboard(recorder, alerts, warnings, stack), port)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        idle = time.monotonic()
+        with interrupts.stopping(stop):
+            idle = time.monotonic()
 
-        def watch(at: float, results: Any) -> None:
-            nonlocal idle
-            if recorder.observation is not None:
-                idle = time.monotonic()
-            elif time.monotonic() - idle > _IDLE_SECONDS:
+            def watch(at: float, results: Any) -> None:
+                nonlocal idle
+                if recorder.observation is not None:
+                    idle = time.monotonic()
+                elif time.monotonic() - idle > _IDLE_SECONDS:
+                    stop.set()
+
+            recorder.after.append(watch)
+            recording = threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True)
+            serving = threading.Thread(target=server.serve_forever, name="server", daemon=True)
+            recording.start()
+            serving.start()
+            write_atomic(folder / SERVER_FILE, json.dumps({"pid": os.getpid(), "port": port}))
+            try:
+                interrupts.wait(stop)
+            finally:
                 stop.set()
-
-        recorder.after.append(watch)
-        recording = threading.Thread(target=recorder.run, args=(stop,), name="recorder", daemon=True)
-        serving = threading.Thread(target=server.serve_forever, name="server", daemon=True)
-        recording.start()
-        serving.start()
-        write_atomic(folder / SERVER_FILE, json.dumps({"pid": os.getpid(), "port": port}))
-        try:
-            stop.wait()
-        finally:
-            stop.set()
-            server.shutdown()
-            server.server_close()
-            recording.join(_STOP_SECONDS)
-            with suppress(OSError):
-                (folder / SERVER_FILE).unlink()
+                server.shutdown()
+                server.server_close()
+                recording.join(_STOP_SECONDS)
+                with suppress(OSError):
+                    (folder / SERVER_FILE).unlink()
     finally:
         if notifications is not None:
             notifications.close()

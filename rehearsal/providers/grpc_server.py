@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -23,6 +21,7 @@ from google.protobuf import any_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from rehearsal import interrupts
 from rehearsal.providers import CLOUDS, provider
 from rehearsal.providers.base import Cloud
 from rehearsal.providers.errors import InitFailedError, ProviderError
@@ -80,13 +79,13 @@ def serve(
     """
     stop = stop or threading.Event()
     with ExitStack() as stack:
-        stack.callback(_restore_signals, _watch_signals(stop))
+        stack.enter_context(interrupts.stopping(stop))
         ports: dict[str, int] = {}
         for package in packages:
             server, ports[package] = start(partial(provider, package, machine))
             stack.callback(lambda server=server: server.stop(grace=1.0).wait())
         on_ready(Endpoints(ports))
-        stop.wait()
+        interrupts.wait(stop)
 
 
 def start(make: Callable[[], Cloud], *, workers: int = 32) -> tuple[grpc.Server, int]:
@@ -161,19 +160,3 @@ def _abort_with_details(context: grpc.ServicerContext, error: InitFailedError) -
     status = status_pb2.Status(code=code, message=error.message, details=[detail])
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
     context.abort(error.code, error.message)
-
-
-def _watch_signals(stop: threading.Event) -> dict[signal.Signals, Any]:
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-
-    def handle(_signal: int, _frame: FrameType | None) -> None:
-        # In a thread, because the interrupted main thread may hold the lock of the event.
-        threading.Thread(target=stop.set, daemon=True).start()
-
-    return {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
-
-
-def _restore_signals(handlers: Mapping[signal.Signals, Any]) -> None:
-    for one, handler in handlers.items():
-        signal.signal(one, handler)

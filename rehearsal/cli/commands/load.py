@@ -46,5 +46,6 @@ def load(
     signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
     while True:
         # Ctrl-C goes to the whole foreground process group: the load test ends by itself and reports.
-        with suppress(KeyboardInterrupt):
-            raise typer.Exit(process.wait())
+        # The limit: a signal that arrives just before the wait is handled only when the wait ends.
+        with suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+            raise typer.Exit(process.wait(timeout=1.0))
