@@ -23,7 +23,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from rehearsal import crash_log
 from rehearsal.engine.events import Listener, Result, Silent, Step
@@ -46,6 +46,7 @@ _CRYPTOGRAPHY: Final = (
     "cryptography.x509",
 )
 _PROGRESS_SECONDS: Final = 0.1  # min interval between two messages of a job
+_SILENT_SECONDS: Final = 1.0  # progress is reported at this interval where no job sends a message
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class _ChildProcesses:
                 if pack is not None:
                     pack.release()
             while ours:
-                for ready in wait(list(ours)):
+                for ready in self._wait(ours):
                     assert isinstance(ready, Connection)
                     if not self._receive(ready, ours[ready]):
                         os.write(put, b".")  # before the ended child has freed its memory
@@ -273,6 +274,13 @@ class _ChildProcesses:
         ours.close()
         self._children[index] = child
         return theirs
+
+    def _wait(self, ours: Mapping[Connection, int]) -> list[Any]:
+        while not (ready := wait(list(ours), _SILENT_SECONDS)):
+            if self._progress is not None:
+                for index in ours.values():
+                    self._progress(self._jobs[index], 0)
+        return ready
 
     def _receive(self, connection: Connection, index: int) -> bool:
         """Receive one message of the job; return False if it was the last."""
@@ -319,6 +327,12 @@ class _Counter(Silent):
         self._sent = time.monotonic()
 
     def done(self, step: Step) -> None:
+        self._count()
+
+    def failed(self, step: Step, reason: str) -> None:
+        self._count()
+
+    def _count(self) -> None:
         with self._lock:
             self._unsent += 1
             if time.monotonic() - self._sent > _PROGRESS_SECONDS:

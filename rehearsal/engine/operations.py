@@ -259,6 +259,7 @@ class Operation:
 
         A temporary store has no journal: the records in memory are written instead.
         """
+        self._current = None  # an earlier preview's, whose records are not written
         try:
             return work()
         finally:

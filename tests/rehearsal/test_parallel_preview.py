@@ -123,10 +123,24 @@ def test_steps_reported_after_the_end_are_not_sent(monkeypatch: pytest.MonkeyPat
         counter = _Counter(theirs)
         step = Step(Op.CREATE, "urn:pulumi:s::p::t:t:T::a", "t:t:T", True)
         counter.done(step)
+        counter.failed(step, "it exists")
         counter.close()
         counter.done(step)  # by a thread that the failed operation did not end
         theirs.send("outcome")
-        assert [ours.recv() for _ in range(3)] == [1, 0, "outcome"]
+        assert [ours.recv() for _ in range(4)] == [1, 1, 0, "outcome"]
+
+
+def test_progress_is_reported_while_no_step_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearsal.parallel_preview._SILENT_SECONDS", 0.01)
+    release = tmp_path / "release"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(release)!r}).exists(): time.sleep(0.01)"
+
+    def progress(job: Job, steps: int) -> None:
+        if not steps:
+            release.touch()
+
+    outcomes = preview_all(jobs(project(tmp_path, wait, one="config: {}")), progress=progress)
+    assert [outcome.exit_code for outcome in outcomes] == [0]
 
 
 def test_fewer_side_by_side_than_stacks_still_does_all(tmp_path: Path) -> None:
