@@ -19,11 +19,12 @@ from rehearsal.engine.callbacks.client import CallbackError
 from rehearsal.engine.callbacks.hooks import HookError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
-from rehearsal.engine.errors import SkippedError, StoppedError
+from rehearsal.engine.errors import CallFailedError, SkippedError, StoppedError
 from rehearsal.engine.events import Severity
 from rehearsal.engine.goal import Goal, source_text
 from rehearsal.engine.program.hang_detector import current_position
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError
+from rehearsal.engine.providers.versions import VersionError, check_version
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
@@ -64,6 +65,7 @@ class Monitor:
         self._program = threading.get_ident()
         self._generated: set[str] = set()
         self._lock = threading.Lock()
+        self.failed_calls: dict[str, KingdomError] = {}  # by the text of the SDK's exception
         self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
 
     def GetDeploymentInfo(self, request: empty_pb2.Empty) -> resource_pb2.DeploymentInfo:
@@ -128,14 +130,19 @@ class Monitor:
                 option = "env_var_mappings" if request.envVarMappings else "state_migrations"
                 raise ValueError(f"the option {option} is not supported by kingdom")
             request = deployment.transforms.resource(request, urn)
+            if request.custom:
+                check_version(request.version)
             return Goal.from_request(
                 request, deployment.stack, deployment.project, self._root, self._main, deployment.adopted
             )
         except (ValueError, CallbackError) as error:
-            source = source_text(request.sourcePosition, self._root)
-            deployment.recorder.error(urn, source, str(error))
-            deployment.fail(urn)
+            self._refuse(urn, source_text(request.sourcePosition, self._root), error)
             raise StepFailedError(str(error)) from None
+
+    def _refuse(self, urn: str, source: str, error: Exception) -> None:
+        """Record the error of a request that does not become a step."""
+        self._deployment.recorder.error(urn, source, str(error))
+        self._deployment.fail(urn)
 
     def _end(self, error: KingdomError) -> None:
         """End the operation after an error of the engine, such as a state that cannot be written."""
@@ -156,8 +163,16 @@ class Monitor:
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         deployment = self._deployment
+        urn = make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent)
+        source = source_text(request.sourcePosition, self._root)
+        if not request.provider:
+            try:
+                check_version(request.version)
+            except VersionError as error:
+                self._refuse(urn, source, error)
+                return resource_pb2.ReadResourceResponse(urn=urn, result=resource_pb2.FAIL)
         goal = Goal(
-            urn=make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent),
+            urn=urn,
             type=request.type,
             name=request.name,
             custom=True,
@@ -168,7 +183,7 @@ class Monitor:
             dependencies=tuple(sorted(request.dependencies)),
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
             plugin_download_url=request.pluginDownloadURL.rstrip("/"),
-            source=source_text(request.sourcePosition, self._root),
+            source=source,
         )
         try:
             state = self._executor.read(goal, request.id)
@@ -183,6 +198,7 @@ class Monitor:
         deployment = self._deployment
         try:
             request = deployment.transforms.invoke(request)
+            check_version(request.version)
             reference = request.provider or self._executor.default_providers.reference(
                 package_of(request.tok), request.version, request.pluginDownloadURL.rstrip("/")
             )
@@ -194,16 +210,27 @@ class Monitor:
             # The reason is reported already, and nothing can be returned: end the program.
             deployment.fail(request.tok)
             raise StoppedError from None
-        except (ProviderError, CallbackError, DefaultProviderDisabledError) as error:
-            raise KingdomError(f"{self._where(request)}{request.tok}: {error}") from None
+        except ProviderError as error:
+            raise self._failed(
+                request, error.message, f"invocation of {request.tok} returned an error: {error}"
+            ) from None
+        except (CallbackError, DefaultProviderDisabledError, VersionError) as error:
+            raise self._failed(request, str(error), str(error)) from None
         except KingdomError as error:
-            error.message = f"{self._where(request)}{request.tok}: {error.message}"
-            raise
+            raise self._failed(request, error.message, error.message, error.remedy) from None
         if not deployment.registry.models_function(reference, request.tok):
             self._note_generated(request.tok)
         response = resource_pb2.ResourceInvokeResponse(failures=result.failures)
         getattr(response, "return").CopyFrom(getattr(result, "return"))
         return response
+
+    def _failed(
+        self, request: resource_pb2.ResourceInvokeRequest, message: str, reason: str, remedy: str = ""
+    ) -> CallFailedError:
+        """Return the error of a function call; it is recorded by the text that the SDK has for it."""
+        error = KingdomError(f"{self._where(request)}{request.tok}: {message}", remedy=remedy)
+        self.failed_calls[f"invoke of {request.tok} failed: {reason}"] = error
+        return CallFailedError(reason, error)
 
     def _where(self, request: resource_pb2.ResourceInvokeRequest | resource_pb2.ResourceCallRequest) -> str:
         """Return the source position of a call as a prefix.

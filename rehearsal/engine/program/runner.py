@@ -118,7 +118,7 @@ def run(
                     # The language host of the CLI exits with 0, too: the program has ended.
                     monitor.SignalAndWaitForShutdown(empty_pb2.Empty())
                     return
-                _raise_failure(error, main, root, stack)
+                _raise_failure(error, main, root, stack, monitor.failed_calls)
 
     # The SDK stores its settings in context variables: a separate context isolates the next run.
     contextvars.copy_context().run(work)
@@ -430,9 +430,16 @@ def _is_success(error: BaseException) -> bool:
     return isinstance(error, SystemExit) and error.code in (None, 0)
 
 
-def _raise_failure(error: BaseException, main: Path, root: Path, stack: str) -> None:
-    """Raise the error of a failed run. Return if the engine stopped the program."""
+def _raise_failure(
+    error: BaseException, main: Path, root: Path, stack: str, failed_calls: Mapping[str, KingdomError]
+) -> None:
+    """Raise the error of a failed run. Return if the engine stopped the program.
+
+    `failed_calls` are the errors of function calls by the text of the exception that the SDK raises for one.
+    """
     for cause in _causes(error):
+        if (failed := failed_calls.get(str(cause))) is not None:
+            raise ProgramError(failed.message, remedy=failed.remedy)
         if isinstance(cause, StoppedError):
             return
         if isinstance(cause, KingdomError):

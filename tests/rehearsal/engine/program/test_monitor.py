@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
+from rehearsal.engine.program.runner import ProgramError
 from rehearsal.errors import KingdomError
+from rehearsal.providers.errors import ProviderError
 from tests.rehearsal.engine.conftest import Stack
+from tests.rehearsal.engine.fake_provider import Cloud
 from tests.rehearsal.engine.program_folders import Case, errors
 
 
@@ -50,3 +55,60 @@ def test_methods_of_resources_are_refused_by_name(stack: Stack) -> None:
     assert "toy:index:Thing/restart is a method of a resource, which kingdom does not support" in str(
         raised.value
     )
+
+
+def _failing(args: dict[str, Any]) -> dict[str, Any]:
+    raise ProviderError(grpc.StatusCode.UNAVAILABLE, "unavailable")
+
+
+@pytest.mark.parametrize("call", ["invoke", "invoke_async"])
+def test_program_handles_the_error_of_a_function(stack: Stack, cloud: Cloud, call: str) -> None:
+    """The text of the error is the one that the SDK has under the CLI."""
+    cloud.functions["toy:index:failing"] = _failing
+    result = stack.update(f"""
+        async def called():
+            try:
+                found = pulumi.runtime.{call}("toy:index:failing", {{}})
+                return await found if {call == "invoke_async"} else found.value
+            except Exception as error:
+                return str(error)
+
+        Thing("a", value=pulumi.Output.from_input(called()))
+    """)
+    assert result.ok, result.diagnostics
+    assert stack.record("a").inputs["value"] == (
+        "invoke of toy:index:failing failed: invocation of toy:index:failing returned an error: unavailable"
+    )
+
+
+def test_error_of_a_function_that_returns_an_output_ends_the_program(stack: Stack, cloud: Cloud) -> None:
+    cloud.functions["toy:index:failing"] = _failing
+    with pytest.raises(ProgramError) as raised:
+        stack.update('pulumi.export("x", pulumi.runtime.invoke_output("toy:index:failing", {}))\n')
+    assert raised.value.message.endswith("toy:index:failing: unavailable")
+
+
+VERSION = 'version="nonsense"'
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"Thing('a', opts=ResourceOptions({VERSION}))",
+        f"Thing('a', opts=ResourceOptions({VERSION}, provider=Provider('p')))",
+        f"Provider('p', opts=ResourceOptions({VERSION}))",
+        f"Thing('a', opts=ResourceOptions({VERSION}, id='x'))",
+    ],
+)
+def test_version_that_is_not_semantic_is_an_error_of_the_resource(stack: Stack, statement: str) -> None:
+    (error,) = stack.preview(statement + "\n").errors
+    assert error.message == "the version 'nonsense' is not a semantic version such as 1.2.3"
+
+
+def test_version_that_is_not_semantic_is_an_error_of_a_function(stack: Stack, cloud: Cloud) -> None:
+    cloud.functions["toy:index:one"] = lambda args: {"one": 1}
+    with pytest.raises(ProgramError, match="'nonsense' is not a semantic version"):
+        stack.preview(f"""
+            options = pulumi.InvokeOptions({VERSION})
+            pulumi.runtime.invoke("toy:index:one", {{}}, options)
+        """)
