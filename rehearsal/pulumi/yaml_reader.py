@@ -27,7 +27,9 @@ _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
 }
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INTEGER: Final = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)")
+_INTEGER: Final = re.compile(
+    r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)|0b[-+][01]+|0o[-+][0-7]+"
+)
 _DATE: Final = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"
     r"(?:(?:[Tt](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?(Z|[-+]\d\d:\d\d))|"
@@ -72,6 +74,10 @@ def scalar(text: str) -> Any:
 
 
 def _integer(text: str) -> int:
+    if (
+        text[:2] in ("0b", "0o") and text[2] in "+-"
+    ):  # `resolve` parses what follows these prefixes on its own
+        return int(text[2:], 2 if text[1] == "b" else 8)
     sign, digits = (-1, text[1:]) if text[0] == "-" else (1, text.lstrip("+"))
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdigit():
         return sign * int(digits, 8)  # as YAML 1.1 writes octal numbers

@@ -149,6 +149,7 @@ _UNUSED_BY_HOST: Final = frozenset(
         "hmac",
         "secrets",
         "sysconfig",
+        "unicodedata",
         "zipfile",
         "zoneinfo",
     }
