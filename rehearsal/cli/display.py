@@ -24,7 +24,7 @@ from rehearsal.engine.events import (
 )
 from rehearsal.host.status import HostStatus
 from rehearsal.pulumi.properties import UNKNOWN, Change, Secret, Value, format_path
-from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, name_of, type_of
 
 MARKS: Final = {
     Op.SAME: ("  ", "dim"),
@@ -284,17 +284,23 @@ def show_violations(console: Console, pack: str, violations: Sequence[Violation]
         )
         if item.urn:
             where = f" [dim]({escape(item.source)})[/]" if item.source else ""
-            console.print(f"    {escape(name_of(item.urn))}{where}")
+            console.print(f"    {escape(_about(item))}{where}")
         for line in item.message.splitlines():
             console.print(f"    {line}", markup=False)
     if unevaluated:
         console.print("  [dim]not evaluated yet, for values that are unknown until they are created:[/]")
         for item in unevaluated:
-            about = name_of(item.urn) if item.urn.count("::") >= 3 else "the stack"
+            about = _about(item)
             where = f" ({item.source})" if item.source else ""
             console.print(
                 f"    [dim]{escape(item.policy)}: {escape(about + where)}: {escape(item.reason)}[/]"
             )
+
+
+def _about(item: Violation) -> str:
+    """Return the name of the resource of a finding; "the stack" for one of the stack as a whole."""
+    named = item.urn.count("::") >= 3 and type_of(item.urn) != ROOT_STACK_TYPE
+    return name_of(item.urn) if named else "the stack"
 
 
 def show_remediations(console: Console, remediations: Iterable[Remediation]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pulumi.runtime.proto import analyzer_pb2
@@ -19,7 +20,7 @@ from rehearsal.pulumi.properties import (
     with_secrets_of,
     without_references,
 )
-from rehearsal.pulumi.urn import name_of, split_reference
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, make_urn, name_of, split_reference
 
 
 class Pack(Protocol):
@@ -88,7 +89,10 @@ class PolicyChecks:
         return self._recorded(found)
 
     def stack(self, resources: Iterable[ResourceState]) -> list[Violation]:
-        """Evaluate stack policies on the outputs of `resources` and return the findings."""
+        """Evaluate stack policies on the outputs of `resources` and return the findings.
+
+        A finding whose URN is not among `resources` is one of the root stack.
+        """
         if self._pack is None:
             return []
         resources = list(resources)
@@ -113,9 +117,9 @@ class PolicyChecks:
             ]
         )
         sources = {resource.urn: resource.source_position for resource in resources}
-        return self._recorded(
-            [_violation(item, sources.get(item.urn, "")) for item in self._pack.analyze_stack(request)]
-        )
+        found = [_violation(item, sources.get(item.urn, "")) for item in self._pack.analyze_stack(request)]
+        root = _root_stack(resources)
+        return self._recorded([item if item.urn in sources else replace(item, urn=root) for item in found])
 
     def _recorded(self, found: list[Violation]) -> list[Violation]:
         with self._lock:
@@ -136,6 +140,14 @@ class PolicyChecks:
         """All remediations by policy and resource."""
         with self._lock:
             return sorted(self._remediations, key=lambda item: (item.policy, item.urn))
+
+
+def _root_stack(resources: Sequence[ResourceState]) -> str:
+    """Return the URN of the root stack of `resources`, also if it is not among them; "" without any."""
+    if not resources:
+        return ""
+    stack, project, *_ = resources[0].urn.removeprefix("urn:pulumi:").split("::")
+    return make_urn(stack, project, ROOT_STACK_TYPE, f"{project}-{stack}")
 
 
 def _request(resource: ResourceState, provider: ResourceState | None) -> analyzer_pb2.AnalyzeRequest:

@@ -98,9 +98,14 @@ def test_findings_carry_the_resource_and_the_line_of_its_declaration() -> None:
     checks = PolicyChecks(Pack([finding("one", "too small", urn=THING.urn), finding("two", "no", urn="")]))
     first, second = checks.stack([THING])
     assert (first.urn, first.source) == (THING.urn, "__main__.py:4")
-    assert (second.urn, second.source) == ("", "")
+    assert (second.urn, second.source) == ("urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev", "")
     [own, _] = checks.resource(THING, None)
     assert (own.urn, own.source) == (THING.urn, "__main__.py:4")
+
+
+def test_finding_about_an_unknown_resource_is_one_of_the_stack() -> None:
+    [found] = PolicyChecks(Pack([finding("one", "no", urn=f"{THING.urn}-2")])).stack([THING])
+    assert (found.urn, found.source) == (THING.parent, "")
 
 
 @pytest.mark.parametrize(
