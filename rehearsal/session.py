@@ -65,6 +65,8 @@ class Session:
         self._pack_process = pack_process
         self.options = None if self.stack.machine is None else MachineOptions.from_config(self.stack.machine)
         self.notice = notice
+        if warning := self.stack.empty_keys():
+            notice(warning)
         self._store: Store | None = None
 
     @property
@@ -303,6 +305,7 @@ class Session:
         *,
         targets: Targets = ALL,
     ) -> Operation:
+        self.project.require_cli_version()
         return Operation(
             program=Program(
                 root=self.project.root,
@@ -311,6 +314,7 @@ class Session:
                 stack=self.stack.name,
                 config=self.stack.config,
                 entry=self.project.program,
+                runs=bool(self.project.runtime),
                 secrets=self.stack.secrets,
                 unreadable=self.stack.unreadable,
                 references=StackOutputs(self.project, self.stack, self._secrets),

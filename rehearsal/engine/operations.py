@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
@@ -26,6 +27,12 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import UNKNOWN, Properties, Secret
 from rehearsal.pulumi.urn import name_of
 
+# The CLI registers nothing then, without any message.
+_NO_RUNTIME: Final = (
+    "the project file names no runtime: no program runs, and what is recorded is deleted, as by `pulumi`;"
+    " add `runtime: python`"
+)
+
 
 @dataclass(frozen=True)
 class Program:
@@ -37,6 +44,7 @@ class Program:
     stack: str
     config: Mapping[str, str]
     entry: Path | None = None  # file to run, if it is not `__main__.py`
+    runs: bool = True  # False if the project names no runtime
     secrets: frozenset[str] = frozenset()  # keys of `config` whose values are secret
     unreadable: frozenset[str] = frozenset()  # secret keys that could not be decrypted
     references: Callable[[str], Properties | None] = lambda name: None  # outputs of another stack
@@ -182,6 +190,10 @@ class Operation:
         monitor = Monitor(executor, self.program.root, self.program.main)
         this = self.program
         try:
+            if not this.runs:
+                deployment.log(Severity.WARNING, _NO_RUNTIME)
+                executor.finish()
+                return self._result(deployment)
             program.run(
                 main=this.main,
                 root=this.root,

@@ -29,12 +29,14 @@ class Config:
     """Values by full key, such as ``kingdom:network``.
 
     `secrets` are the keys that hold an encrypted value, at least in part; `unreadable` names those whose
-    value could not be decrypted: it is replaced by an unknown.
+    value could not be decrypted: it is replaced by an unknown. `empty` are the keys that the stack file
+    has without a value, which are empty texts.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
+    empty: tuple[str, ...] = ()
 
 
 def full_key(text: str, project: str) -> str:
@@ -56,14 +58,18 @@ def merged(
     """
     problems: list[str] = []
     raw: dict[str, Any] = {}
+    empty: list[str] = []
     for name, value in stack.items():
         if not isinstance(name, str) or isinstance(name, BooleanKey):
             problems.append(f"config.{name}: a key must be text; put it in quotes")
             continue
         try:
+            key = full_key(name, project)
             # Pulumi reads a key without a value as an empty text (`checkForEmptyConfig` in
             # ``sdk/go/common/workspace/loaders.go``); within objects and lists null stays null.
-            raw[full_key(name, project)] = "" if value is None else value
+            raw[key] = "" if value is None else value
+            if value is None:
+                empty.append(key)
         except ValueError as error:
             problems.append(f"config.{name}: {error}")
     missing = []
@@ -98,7 +104,7 @@ def merged(
             values[key] = text_of(opened)
         except ValueError as error:
             problems.append(f"config.{key}: {error}")
-    return Config(values, frozenset(secrets), frozenset(unreadable)), problems
+    return Config(values, frozenset(secrets), frozenset(unreadable), tuple(empty)), problems
 
 
 def _fallback(spec: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from rehearsal.engine.state.secrets import Crypter, given_passphrase
 from rehearsal.errors import InputError
+from rehearsal.pulumi import cli_version
 from rehearsal.pulumi.config import merged as merge_config
 from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 
@@ -76,7 +77,8 @@ class Stack:
 
     `machine` is the value of ``rehearsal:machine``: if present, the stack runs as processes on this machine.
     `secrets` are the keys with an encrypted value; those in `unreadable` could not be decrypted. `references`
-    is the value of ``rehearsal:stackReferences``: outputs of stacks that kingdom has no state of.
+    is the value of ``rehearsal:stackReferences``: outputs of stacks that kingdom has no state of. `empty` are
+    the keys that the stack file has without a value.
     """
 
     name: str
@@ -86,6 +88,17 @@ class Stack:
     secrets: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     references: Any = None
+    empty: tuple[str, ...] = ()
+
+    def empty_keys(self) -> str:
+        """Return a warning about keys without a value, as the CLI has it; "" without such keys."""
+        if not self.empty:
+            return ""
+        keys = ", ".join(self.empty)
+        return (
+            f"{self.path.name}: no value for {keys}: treated as an empty text, and in a future version of"
+            ' `pulumi` as null; set "" to avoid this warning'
+        )
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,8 @@ class Project:
     `program` is what is run: the folder `main`, or one file in it. `file` is the project file, and `config`
     what it declares about configuration. `refresh` is whether each operation refreshes the state first
     (``options.refresh: always``). `virtualenv` is the virtual environment of the program, if it names one;
-    `typechecker` is ``mypy``, ``pyright`` or "".
+    `typechecker` is ``mypy``, ``pyright`` or "". `runtime` is ``python``, or "" if the project names none: no
+    program runs then. `required_version` is the range of versions of the CLI that the project requires.
     """
 
     root: Path
@@ -108,6 +122,8 @@ class Project:
     refresh: bool = False
     virtualenv: Path | None = None
     typechecker: str = ""
+    runtime: str = "python"
+    required_version: str = ""
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -139,7 +155,7 @@ class Project:
             problems.append("name: may only have letters, digits, hyphens, underscores and periods")
         runtime = data.get("runtime")
         language = runtime.get("name") if isinstance(runtime, dict) else runtime
-        if language not in (None, "python"):
+        if language not in (None, "", "python"):
             problems.append(f"runtime: kingdom runs Python programs, not {language!r}")
         python = (runtime.get("options") if isinstance(runtime, dict) else None) or {}
         problems += _option_problems(python)
@@ -160,6 +176,11 @@ class Project:
             problems += [f"options.{key}: unknown; the key is refresh" for key in options if key != "refresh"]
             if options.get("refresh", "always") != "always":
                 problems.append(f"options.refresh: must be `always` or absent, not {options['refresh']!r}")
+        required = data.get("requiredPulumiVersion")
+        if required is not None and (
+            isinstance(required, bool) or not isinstance(required, str | int | float)
+        ):
+            problems.append(f"requiredPulumiVersion: must be text, not {kind_of(required)}")
         if problems:
             raise InputError(f"{path} cannot be used:", details=problems)
         folder = program if program.is_dir() else program.parent
@@ -176,7 +197,16 @@ class Project:
             refresh=refresh,
             virtualenv=environment,
             typechecker=python.get("typechecker", ""),
+            runtime=language or "",
+            required_version="" if required is None else str(required),
         )
+
+    def require_cli_version(self) -> None:
+        """Raise InputError if the project requires another version of the Pulumi CLI than kingdom mirrors."""
+        try:
+            cli_version.require(self.required_version)
+        except cli_version.VersionRangeError as error:
+            raise InputError(f"{self.file}: requiredPulumiVersion: {error}") from None
 
     def missing_virtualenv(self) -> str:
         """Return a warning if the virtual environment does not exist; "" if it does, or none is named.
@@ -244,6 +274,7 @@ class Project:
             secrets=merged.secrets,
             unreadable=merged.unreadable,
             references=references,
+            empty=merged.empty,
         )
 
     def stack_file(self, name: str) -> Path:

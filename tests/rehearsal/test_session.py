@@ -15,7 +15,7 @@ from rehearsal import session as session_module
 from rehearsal.engine.events import Op, Result, Silent
 from rehearsal.engine.operations import Operation
 from rehearsal.engine.state.resource_state import PendingOperation, ResourceState, Snapshot
-from rehearsal.errors import KingdomError, StateError
+from rehearsal.errors import InputError, KingdomError, StateError
 from rehearsal.host.client import Machine
 from rehearsal.host.status import HostStatus, ProcessStatus
 from rehearsal.pulumi.project import Project
@@ -345,3 +345,32 @@ def test_other_threads_install_no_handlers() -> None:
     thread.start()
     thread.join()
     assert found == [signal.getsignal(signal.SIGINT)]
+
+
+@pytest.mark.parametrize("operation", ["preview", "up", "refresh", "down", "apply"])
+def test_project_that_requires_another_version_of_the_cli_is_refused(root: Path, operation: str) -> None:
+    opened(root).up(Silent(), proceed)
+    with (root / "Pulumi.yaml").open("a") as file:
+        file.write("requiredPulumiVersion: '>=4.0.0'\n")
+    arguments = (Silent(), proceed) if operation == "up" else (Silent(),)
+    with pytest.raises(InputError, match=r'requiredPulumiVersion: .* the version range ">=4\.0\.0"'):
+        getattr(opened(root), operation)(*arguments)
+    assert recorded(root)[-1] == "random:index/randomPet:RandomPet"
+
+
+def test_project_without_a_runtime_runs_no_program(root: Path) -> None:
+    opened(root).up(Silent(), proceed)
+    (root / "Pulumi.yaml").write_text("name: tiny\n")
+    assert ops(opened(root).preview(Silent())) == {"pet": Op.DELETE}
+    result = opened(root).up(Silent(), proceed)
+    assert ops(result) == {"pet": Op.DELETE}
+    assert result.diagnostics[0].message.startswith("the project file names no runtime")
+    assert recorded(root) == []
+
+
+def test_keys_without_a_value_are_a_warning(root: Path) -> None:
+    (root / "Pulumi.dev.yaml").write_text("config:\n  tiny:length: 2\n  a:\n  gcp:b: ~\n  c: ''\n")
+    notices: list[str] = []
+    opened(root, notice=notices.append)
+    (text,) = notices
+    assert text.startswith("Pulumi.dev.yaml: no value for tiny:a, gcp:b: treated as an empty text")

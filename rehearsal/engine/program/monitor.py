@@ -28,6 +28,7 @@ from rehearsal.engine.providers.versions import VersionError, check_version
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi import cli_version
 from rehearsal.pulumi.properties import decode, encode
 from rehearsal.pulumi.urn import make_urn, package_of
 
@@ -327,5 +328,9 @@ class Engine:
         self._root = request.urn
         return engine_pb2.SetRootResourceResponse()
 
-    def RequirePulumiVersion(self, request: Any) -> engine_pb2.RequirePulumiVersionResponse:
+    def RequirePulumiVersion(
+        self, request: engine_pb2.RequirePulumiVersionRequest
+    ) -> engine_pb2.RequirePulumiVersionResponse:
+        """Raise VersionRangeError in the program unless the mirrored version of the CLI is in the range."""
+        cli_version.require(request.pulumi_version_range)
         return engine_pb2.RequirePulumiVersionResponse()

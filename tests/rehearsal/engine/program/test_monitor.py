@@ -112,3 +112,10 @@ def test_version_that_is_not_semantic_is_an_error_of_a_function(stack: Stack, cl
             options = pulumi.InvokeOptions({VERSION})
             pulumi.runtime.invoke("toy:index:one", {{}}, options)
         """)
+
+
+def test_program_that_requires_another_version_of_the_cli_ends(stack: Stack) -> None:
+    stack.up("pulumi.require_pulumi_version('>=3.0.0')\nThing('a')\n")
+    with pytest.raises(ProgramError, match=r'__main__\.py:4: .* the version range ">=4\.0\.0"'):
+        stack.update("pulumi.require_pulumi_version('>=4.0.0')\n")
+    assert stack.names() == {"a"}
