@@ -35,6 +35,8 @@ _ORACLE_HOST: Final = re.compile(
 _TCPS: Final = re.compile(r"protocol\s*=\s*tcps", re.IGNORECASE)
 # Parts of a file in which a URL is only a name or a comment: comments, XML namespaces, document types.
 _COMMENT: Final = re.compile(r"^[ \t]*(?:#|//|;|\*|<!--|/\*).*$", re.MULTILINE)
+# Comments of several lines, such as the license of a file.
+_COMMENT_BLOCK: Final = re.compile(r"<!--.*?-->|^[ \t]*/\*.*?\*/", re.MULTILINE | re.DOTALL)
 _NAMESPACE: Final = re.compile(
     r"\b(?:xmlns(?::[\w.-]{1,80})?|[\w.-]{1,80}:schemaLocation|namespace|\$schema)\"?\s*[=:]\s*(?:\"[^\"]{0,4000}\"|'[^']{0,4000}')"
     r"|<!DOCTYPE[^>]{0,1000}>"
@@ -44,18 +46,19 @@ _PLAIN: Final = frozenset(
         "http", "ws", "redis", "amqp", "mqtt", "ldap", "ftp", "smtp", "imap", "pop3", "nats", "stomp",
         "tcp", "plaintext", "sasl_plaintext", "grpc", "telnet", "git", "bolt", "pulsar", "rtmp", "neo4j",
         "couchbase", "clickhouse", "syslog", "zookeeper", "zk", "etcd", "valkey", "keydb", "redis-sentinel",
-        "redis-cluster", "activemq",
+        "redis-cluster", "activemq", "tftp",
     }
 )  # fmt: skip
 _NEEDS_OPTION: Final = frozenset(
     {
         "mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "mssql", "kafka", "memcached",
         "cockroach", "cockroachdb", "cassandra", "scylla", "elasticsearch", "opensearch", "db2", "vertica",
-        "hive2", "trino", "presto", "tds", "influxdb", "oracle",
+        "hive2", "trino", "presto", "tds", "influxdb", "oracle", "pgsql", "edb", "yugabytedb", "impala",
     }
 )  # fmt: skip
-# Drivers after a plus sign that use TLS, and those that use it without verifying the certificate.
-_TLS_DRIVERS: Final = frozenset({"ssl", "tls", "sasl_ssl", "ssh", "starttls", "s"})
+# Drivers after a plus sign that use TLS, those without it, and those that do not verify the certificate.
+_TLS_DRIVERS: Final = frozenset({"https", "s", "sasl_ssl", "ssh", "ssl", "starttls", "tls", "wss"})
+_PLAIN_DRIVERS: Final = frozenset({"http", "ws"})
 _UNCHECKED_DRIVERS: Final = frozenset({"ssc"})
 _YES: Final = frozenset({"true", "1", "yes", "on", "enable", "enabled", "always", "mandatory", "strict"})
 _NO: Final = frozenset({"false", "0", "no", "off", "none", "disable", "disabled", "never", "optional"})
@@ -118,6 +121,9 @@ _MYSQL: Final = frozenset({"mysql", "mariadb"})
 _PROFILE: Final = ("ssl", "amazon rds")
 # Clients that fall back to plain text although a certificate is named.
 _LIBPQ: Final = frozenset({"postgres", "postgresql", "cockroach", "cockroachdb"})
+# Options of clients that verify the certificate with the system's roots, or encrypt with Kerberos instead
+# (https://www.postgresql.org/docs/current/libpq-connect.html).
+_LIBPQ_PROTECTED: Final = frozenset({("sslrootcert", "system"), ("gssencmode", "require")})
 
 
 def _disables(scheme: str, key: str, value: str) -> bool:
@@ -139,15 +145,16 @@ def _enables(scheme: str, key: str, value: str) -> bool:
         return named or value in _YES or value in _REQUIRED
     if key in _NAMED_OPTIONS:
         return scheme not in _LIBPQ
-    # libpq verifies the certificate if the root is the system's.
-    return (key, value) in ((_PROTOCOL, "ssl"), (_PROTOCOL, "sasl-ssl"), ("sslrootcert", "system")) or (
-        scheme == "oracle" and (key, value) == ("protocol", "tcps")
+    return (
+        (key, value) in ((_PROTOCOL, "ssl"), (_PROTOCOL, "sasl-ssl"))
+        or (key, value) in _LIBPQ_PROTECTED
+        or (scheme == "oracle" and (key, value) == ("protocol", "tcps"))
     )
 
 
 # Local hosts, those of addresses to listen on, and hosts of URLs that only name a vocabulary.
 _LOCAL: Final = (
-    *("localhost", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
+    *("localhost", "localhost.localdomain", "127.0.0.1", "::1", "0.0.0.0"),  # noqa: S104 (compared with, not bound to)
     *("::", "+", "*"),  # every address, the last two in Kestrel and HTTP.sys
     *("metadata.google.internal", "169.254.169.254"),
 )
@@ -189,8 +196,7 @@ def urls_in(text: str) -> Iterator[str]:
     """
     if not any(mark in text for mark in ("://", "@tcp", "oracle:", "sslmode")):
         return
-    if "\n" in text:
-        text = _COMMENT.sub("", text)
+    text = _without_comments(text)
     for found in _DATA_SOURCE.finditer(text):
         yield f"mysql://{found['host']}/{found['rest']}"
     for found in _KEYWORDS.finditer(text):
@@ -206,12 +212,21 @@ def urls_in(text: str) -> Iterator[str]:
             yield found.group(0)
 
 
+def _without_comments(text: str) -> str:
+    """Return a text of several lines with empty lines in place of its comments."""
+    if "\n" not in text:
+        return text
+    if "<!--" in text or "/*" in text:
+        text = _COMMENT_BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
+    return _COMMENT.sub("", text)
+
+
 def lines_of(urls: Iterable[str], text: str) -> list[int]:
     """Return the first lines of `text`, from 1, that contain one of `urls` outside of a comment."""
     wanted = list(dict.fromkeys(urls))[:_MAX_LOCATED]
     found: list[int] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if any(url in line for url in wanted) and not _COMMENT.match(line):
+    for number, line in enumerate(_without_comments(text).split("\n"), start=1):
+        if any(url in line for url in wanted):
             found.append(number)
             if len(found) == _MAX_LOCATED:
                 break
@@ -224,6 +239,8 @@ _MAX_LOCATED: Final = 5
 def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     """Return why a connection is not protected by TLS; None if it is, or if its host is allowed."""
     scheme, _, rest = url.partition("://")
+    if scheme.lower() not in _PAGES and _WITHIN.match(rest):
+        return weakness(rest, allowed)
     query = _query_of(scheme.lower(), rest)
     try:
         host = urlsplit(url).hostname or ""
@@ -240,6 +257,8 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
         scheme, plus, driver = scheme.partition("+")  # the driver after it does not affect the connection
         if plus and driver in _TLS_DRIVERS:
             return None
+        if plus and driver in _PLAIN_DRIVERS:
+            return f"{scheme}+{driver}:// is not encrypted"
         if plus and driver in _UNCHECKED_DRIVERS:
             return f"{scheme}+{driver}:// accepts any certificate"
     off = [written for (key, value), written in query.items() if _disables(scheme, key, value)]
@@ -254,6 +273,10 @@ def weakness(url: str, allowed: tuple[str, ...] = ()) -> str | None:
     if scheme in _NEEDS_OPTION and not protected:
         return f"{scheme}:// without a TLS option is not encrypted"
     return None
+
+
+# The address of a server behind the name of a driver: ``jdbc:es://https://host:9200``.
+_WITHIN: Final = re.compile(r"https?://", re.IGNORECASE)
 
 
 def _is_socket(scheme: str, host: str, rest: str, query: Iterable[tuple[str, str]]) -> bool:

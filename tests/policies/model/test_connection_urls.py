@@ -28,6 +28,9 @@ PROTECTED = (
     "postgres://h/d?sslrootcert=system", "host=h user=a sslmode=require", "https://h/page?verify=false",
     "postgres:///d?host=/var/run/postgresql", "postgresql://u@%2Frun%2Fpg/d", "postgres:///d",
     "mysql://u@/d?unix_socket=/run/mysqld.sock", "SASL_SSL://h:9093",
+    "clickhouse+https://h:8443/d", "git+https://h/r", "socket+wss://h", "jdbc:elasticsearch://https://h:9200",
+    "postgres://h/d?gssencmode=require", "jdbc:yugabytedb://h/d?ssl=true", "jdbc:impala://h:21050;SSL=1",
+    "http://localhost.localdomain:80",
     "postgresql://h/d;version=1?sslmode=require", "http://+:8080", "http://*:80;https://*:443", "http://[::]:80",
 )  # fmt: skip
 WEAK = (
@@ -48,7 +51,8 @@ WEAK = (
     "jdbc:db2://h:50000/D:user=a;sslConnection=false;", "jdbc:trino://h?SSL=true&SSLVerification=NONE",
     "clickhouse://h?secure=true&skip_verify=true", "etcd://h:2379", "zookeeper://h:2181", "cassandra://h:9042",
     "elasticsearch://h:9200", "https://h:9200?verify_certs=false", "kafka://h?ssl=true&verify=no",
-    "SASL_PLAINTEXT://h:9092", "pulsar://h:6650", "git://h/r",
+    "SASL_PLAINTEXT://h:9092", "pulsar://h:6650", "git://h/r", "consul+http://h", "jdbc:es://http://h:9200",
+    "jdbc:pgsql://h/d", "jdbc:edb://h/d", "jdbc:yugabytedb://h/d", "jdbc:impala://h:21050", "tftp://h/x",
     "jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
     "postgresql://h/d;sslmode=require?version=1", "mysql://h/d?ssl=unknown", 'mysql://h/d?options={"a":1}',
 )  # fmt: skip
@@ -68,6 +72,18 @@ def test_weak_connections_have_a_reason(text: str) -> None:
 def test_comments_and_namespaces_are_left_out() -> None:
     text = "# http://a\n // http://b\n<x xmlns:y=\"http://c\"\n xsi:schemaLocation='http://d http://e'/>\nhttp://f\n"
     assert list(urls_in(text)) == ["http://f"]
+
+
+def test_comments_of_several_lines_are_left_out() -> None:
+    text = (
+        "<!--\n License\n http://a\n-->\n<url>http://b</url>\n/* x\n http://c */\nglob: /d/*\nhttp://e/*/\n"
+    )
+    assert list(urls_in(text)) == ["http://b", "http://e/*/"]
+    assert lines_of(["http://a", "http://b"], text) == [5]
+
+
+def test_an_address_within_a_url_is_evaluated_once() -> None:
+    assert weakness("es://" + "http://" * 5_000) == "http:// is not encrypted"
 
 
 def test_connections_of_every_form_are_found_in_one_text() -> None:
