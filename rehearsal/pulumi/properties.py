@@ -237,6 +237,19 @@ def without_references(value: Value) -> Any:
     return with_leaves(value, _without_reference)
 
 
+def without_unknowns(value: Value) -> Any:
+    """Return `value` without the items and properties that are unknown."""
+    match value:
+        case Secret(element):
+            return Secret(without_unknowns(element))
+        case dict():
+            return {key: without_unknowns(item) for key, item in value.items() if _open(item) is not UNKNOWN}
+        case list():
+            return [without_unknowns(item) for item in value if _open(item) is not UNKNOWN]
+        case _:
+            return value
+
+
 def _without_reference(leaf: Value) -> Value:
     if not isinstance(leaf, ResourceReference):
         return leaf

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf import empty_pb2
+from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
 
 from rehearsal.engine.assets import AssetError, with_hashes
@@ -23,14 +23,15 @@ from rehearsal.engine.errors import CallFailedError, SkippedError, StoppedError
 from rehearsal.engine.events import Severity
 from rehearsal.engine.goal import Goal, source_text
 from rehearsal.engine.program.hang_detector import current_position
+from rehearsal.engine.providers.builtin import PACKAGE as BUILTIN
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError
 from rehearsal.engine.providers.versions import VersionError, check_version
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi import cli_version
-from rehearsal.pulumi.properties import decode, encode
-from rehearsal.pulumi.urn import make_urn, package_of
+from rehearsal.pulumi.properties import decode, encode, without_references, without_unknowns
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, make_urn, package_of
 
 # Offered to the SDK, with the names that `SupportsFeature` has for them.
 _FEATURES: Final = {
@@ -200,11 +201,16 @@ class Monitor:
         try:
             request = deployment.transforms.invoke(request)
             check_version(request.version)
+            package = package_of(request.tok)
             reference = request.provider or self._executor.default_providers.reference(
-                package_of(request.tok), request.version, request.pluginDownloadURL.rstrip("/")
+                package, request.version, request.pluginDownloadURL.rstrip("/")
             )
             result = deployment.registry.get(reference).Invoke(
-                provider_pb2.InvokeRequest(tok=request.tok, args=request.args, preview=deployment.preview),
+                provider_pb2.InvokeRequest(
+                    tok=request.tok,
+                    args=request.args if package == BUILTIN else _arguments(request.args),
+                    preview=deployment.preview,
+                ),
                 None,
             )
         except (SkippedError, StepFailedError):
@@ -255,7 +261,10 @@ class Monitor:
             found = [
                 goal.source
                 for goal in goals
-                if not goal.custom and goal.urn not in parents and _package(goal.type) == _package(token)
+                if not goal.custom
+                and goal.type != ROOT_STACK_TYPE
+                and goal.urn not in parents
+                and _package(goal.type) == _package(token)
             ]
             if found or time.monotonic() > deadline:
                 return " or ".join(found)
@@ -289,6 +298,16 @@ class Monitor:
         except KingdomError as error:
             self._end(error)
         return empty_pb2.Empty()
+
+
+def _arguments(args: struct_pb2.Struct) -> struct_pb2.Struct:
+    """Return the arguments of a function as providers receive them.
+
+    Unknown ones, which a transform may have set in a preview, are left out. References to resources are ids,
+    because the providers do not accept references (``provider.Invoke`` in
+    ``pkg/resource/plugin/provider_plugin.go``).
+    """
+    return encode(without_references(without_unknowns(decode(args))))
 
 
 def _package(token: str) -> str:

@@ -23,6 +23,7 @@ from rehearsal.pulumi.properties import (
     with_new_secrets_of,
     with_secrets_of,
     without_references,
+    without_unknowns,
 )
 
 REFERENCE = ResourceReference("urn:pulumi:dev::p::a:b:C::x", "the-id")
@@ -138,3 +139,8 @@ def test_references_become_ids_or_urns() -> None:
     assert without_references({"a": [REFERENCE, Secret(component)]}) == {
         "a": ["the-id", Secret(component.urn)]
     }
+
+
+def test_unknowns_are_left_out_wherever_they_are() -> None:
+    value = {"a": UNKNOWN, "b": [1, UNKNOWN, {"c": UNKNOWN}], "d": Secret(UNKNOWN), "e": Secret([UNKNOWN, 2])}
+    assert without_unknowns(value) == {"b": [1, {}], "e": Secret([2])}

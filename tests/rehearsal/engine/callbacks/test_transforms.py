@@ -83,3 +83,22 @@ def test_invoke_transform_changes_arguments(stack: Stack, cloud: Cloud) -> None:
         pulumi.export("result", pulumi.Output.from_input(main()))
     """)
     assert result.outputs["result"] == 42
+
+
+def test_function_is_called_without_arguments_that_a_transform_makes_unknown(
+    stack: Stack, cloud: Cloud
+) -> None:
+    cloud.functions["toy:index:names"] = lambda args: {"names": sorted(args)}
+    program = """
+        import pulumi.runtime
+        thing = Thing("thing", value=1)
+
+        def more(args):
+            return pulumi.InvokeTransformResult({**args.args, "later": thing.computed}, args.opts)
+
+        pulumi.runtime.register_invoke_transform(more)
+        found = pulumi.runtime.invoke_output("toy:index:names", {"now": 1})
+        pulumi.export("names", found["names"])
+    """
+    assert stack.preview(program).outputs["names"] == ["now"]
+    assert stack.up(program).outputs["names"] == ["later", "now"]

@@ -119,3 +119,18 @@ def test_program_that_requires_another_version_of_the_cli_ends(stack: Stack) -> 
     with pytest.raises(ProgramError, match=r'__main__\.py:4: .* the version range ">=4\.0\.0"'):
         stack.update("pulumi.require_pulumi_version('>=4.0.0')\n")
     assert stack.names() == {"a"}
+
+
+def test_function_receives_the_id_of_a_resource_in_place_of_a_reference(stack: Stack, cloud: Cloud) -> None:
+    cloud.functions["toy:index:same"] = lambda args: args
+    result = stack.up("""
+        found = pulumi.runtime.invoke_output("toy:index:same", {"of": Thing("a"), "all": [Group("g")]})
+        pulumi.export("found", found)
+    """)
+    assert result.outputs["found"] == {"of": stack.record("a").id, "all": [stack.record("g").urn]}
+
+
+def test_error_of_a_function_has_no_position_of_the_root_stack(stack: Stack) -> None:
+    with pytest.raises(ProgramError) as raised:
+        stack.preview('pulumi.export("x", pulumi.runtime.invoke_output("pulumi:pulumi:nothing", {}))\n')
+    assert raised.value.message.startswith("pulumi:pulumi:nothing: ")
