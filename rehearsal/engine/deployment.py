@@ -77,6 +77,7 @@ class Deployment:
                 for name, value in values.items()
                 if value == Secret(UNKNOWN)
             ),
+            log=partial(self.log, Severity.INFO),
         )
         self.cancelled = cancelled
         self.recorder = EventRecorder(listener)

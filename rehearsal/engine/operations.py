@@ -221,6 +221,7 @@ class Operation:
             error.details = (*error.details, *failures)
             raise
         finally:
+            deployment.registry.close()
             if monitor.fatal is None and not deployment.preview:
                 deployment.snapshot.follow_renamed(deployment.adopted)
         if monitor.fatal is not None:
@@ -282,6 +283,7 @@ class Operation:
                 self.store.fold(self._current.snapshot.snapshot())
 
     def _result(self, deployment: Deployment) -> Result:
+        deployment.registry.close()  # what providers printed is part of the result
         return Result(
             stack=self.program.stack,
             steps=tuple(deployment.recorder.steps),

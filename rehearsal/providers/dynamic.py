@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, Final
 
 import grpc
@@ -23,6 +23,9 @@ from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi.properties import Secret, contains_secret, decode, encode, unwrap
 
 PACKAGE: Final = "pulumi-python"
+_OUTPUT_SECONDS: Final = 2.0  # max wait for the output of a process that has ended
+# Receives a line that the process prints.
+Listener = Callable[[str], None]
 # The pipe closes even when this process is killed, which ends the child; see `rehearsal.policy.pack`.
 _BOOT: Final = """
 import os, runpy, sys, threading
@@ -42,10 +45,16 @@ runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 
 
 class DynamicProvider:
-    """Forwards the provider protocol to that process, which starts on the first request. Thread-safe."""
+    """Forwards the provider protocol to that process, which starts on the first request. Thread-safe.
 
-    def __init__(self) -> None:
+    `listener` receives each line that the process prints, from another thread; by default the lines are
+    printed to standard error.
+    """
+
+    def __init__(self, listener: Listener | None = None) -> None:
+        self.listener: Listener = listener or _print
         self._lock = threading.Lock()
+        self._process: _Process | None = None
         self._stub: provider_pb2_grpc.ResourceProviderStub | None = None
         self._config = provider_pb2.ConfigureRequest()
 
@@ -113,68 +122,93 @@ class DynamicProvider:
                 error.code(), f"the dynamic provider failed: {lines[-1].strip() if lines else error}"
             ) from None
 
+    def close(self) -> None:
+        """End the process, if it was started, after its output has been received."""
+        with self._lock:
+            if self._process is not None:
+                self._process.stop()
+            self._process = self._stub = None
+
     def _connected(self, urn: str) -> provider_pb2_grpc.ResourceProviderStub:
         """Return the client of the process, which starts for the stack and the project of `urn`."""
         with self._lock:
             if self._stub is None:
-                process, lifeline = _start(urn)
-                # The process ends when this provider is garbage-collected after the operation.
-                weakref.finalize(self, _stop, process, lifeline)
-                channel = grpc.insecure_channel(f"127.0.0.1:{_port(process)}")
+                self._process = _Process(urn, self.listener)
+                # The process ends at the latest when this provider is garbage-collected.
+                weakref.finalize(self, self._process.stop)
+                channel = grpc.insecure_channel(f"127.0.0.1:{self._process.port()}")
                 self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
                 self._stub.Configure(self._config)
             return self._stub
 
 
-def _start(urn: str) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the process; return it and the file descriptor whose closing ends it.
+class _Process:
+    """The process of the dynamic providers of the stack and the project of `urn`.
 
-    A key of the configuration without a namespace belongs to the project, which is part of `urn`.
+    A key of the configuration without a namespace belongs to the project.
     """
-    theirs, ours = os.pipe()
-    stack, project, *_ = urn.removeprefix("urn:pulumi:").split("::")
-    environment: Mapping[str, str] = {
-        **os.environ,
-        "PULUMI_STACK": stack,
-        "PULUMI_PROJECT": project,
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-c", _BOOT, str(theirs)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            pass_fds=(theirs,),
-            start_new_session=True,
-        )
-    finally:
-        os.close(theirs)
-    return process, ours
+
+    def __init__(self, urn: str, listener: Listener) -> None:
+        self._listener = listener
+        self._readers: list[threading.Thread] = []
+        theirs, self._lifeline = os.pipe()
+        stack, project, *_ = urn.removeprefix("urn:pulumi:").split("::")
+        environment: Mapping[str, str] = {
+            **os.environ,
+            "PULUMI_STACK": stack,
+            "PULUMI_PROJECT": project,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+        try:
+            self._child = subprocess.Popen(
+                [sys.executable, "-u", "-c", _BOOT, str(theirs)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs,),
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+        assert self._child.stderr is not None
+        self._read(self._child.stderr)
+
+    def port(self) -> int:
+        """Return the port that the process prints first. Raises ProviderError."""
+        assert self._child.stdout is not None
+        with contextlib.suppress(ValueError):
+            port = int(self._child.stdout.readline())
+            self._read(self._child.stdout)
+            return port
+        self._child.stdout.close()
+        raise ProviderError(grpc.StatusCode.INTERNAL, "the process of the dynamic providers did not start")
+
+    def _read(self, output: IO[bytes]) -> None:
+        """Pass the lines of `output` to the listener: a full pipe would stop the process."""
+
+        def read() -> None:
+            with output:
+                for line in output:
+                    if text := line.decode(errors="replace").rstrip("\r\n"):
+                        self._listener(text)
+
+        self._readers.append(threading.Thread(target=read, daemon=True))
+        self._readers[-1].start()
+
+    def stop(self) -> None:
+        """End the process and wait for its output, unless a child process of its own holds the pipe."""
+        if self._lifeline < 0:
+            return
+        os.close(self._lifeline)
+        self._lifeline = -1
+        self._child.wait()
+        for reader in self._readers:
+            reader.join(_OUTPUT_SECONDS)
 
 
-def _port(process: subprocess.Popen[bytes]) -> int:
-    """Return the port that `process` prints first. Raises ProviderError."""
-    assert process.stdout is not None
-    with contextlib.suppress(ValueError):
-        port = int(process.stdout.readline())
-        # A full pipe would stop the process.
-        threading.Thread(target=_print_lines, args=(process.stdout,), daemon=True).start()
-        return port
-    process.stdout.close()
-    raise ProviderError(grpc.StatusCode.INTERNAL, "the process of the dynamic providers did not start")
-
-
-def _print_lines(output: IO[bytes]) -> None:
-    """Print the text that providers print to standard error: standard output may carry a JSON result."""
-    with output:
-        for line in output:
-            print(line.decode(errors="replace").rstrip("\r\n"), file=sys.stderr)
-
-
-def _stop(process: subprocess.Popen[bytes], lifeline: int) -> None:
-    os.close(lifeline)
-    process.wait()
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _plain(struct: Any) -> Any:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO, cast
 
 import pulumi
 from google.protobuf import empty_pb2
@@ -221,7 +221,10 @@ def _is_of_language_host(name: str) -> bool:
 
 
 class _Messages(io.TextIOBase):
-    """Converts printed lines of the program to log messages of the operation."""
+    """Converts printed lines of the program to log messages of the operation.
+
+    As a file, it raises ValueError for what is written after the program has closed it.
+    """
 
     encoding = "utf-8"
 
@@ -234,13 +237,17 @@ class _Messages(io.TextIOBase):
         return _STDOUT
 
     def write(self, text: str) -> int:
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self._log(line)
         return len(text)
 
-    def finish(self) -> None:
-        self._log(self._rest)
+    def finish(self, text: str = "") -> None:
+        """Log the last line, which has no end, and the lines of `text`."""
+        for line in [self._rest, *text.split("\n")]:
+            self._log(line)
         self._rest = ""
 
     def _log(self, line: str) -> None:
@@ -257,9 +264,27 @@ class _Bytes(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
+    def close(self) -> None:
+        self._messages.close()
+        super().close()
+
     def write(self, data: Any) -> int:
         self._messages.write(bytes(data).decode(errors="replace"))
         return len(data)
+
+
+class _StandardError:
+    """Standard error of this process, which stays open when the program closes it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @contextlib.contextmanager
@@ -267,15 +292,26 @@ def _output_as_messages(engine: Any) -> Iterator[None]:
     """Redirect the program's output to log messages: standard output may carry a JSON result.
 
     Output of child processes becomes messages when the program has ended. Input is empty, as under the CLI.
+    Raises ProgramError if the program succeeded, but has closed its output or standard error, which the
+    language host of the CLI flushes.
     """
-    messages = _Messages(engine)
-    with _no_input(), _stdout_of_children() as written, contextlib.redirect_stdout(messages):
+    messages, errors = _Messages(engine), _StandardError(sys.stderr)
+    with (
+        _no_input(),
+        _stdout_of_children() as written,
+        contextlib.redirect_stdout(messages),
+        contextlib.redirect_stderr(cast(TextIO, errors)),
+    ):
         try:
             yield
         finally:
-            messages.finish()
-            messages.write(written().decode(errors="replace"))
-            messages.finish()
+            messages.finish(written().decode(errors="replace"))
+    for name, file in (("stdout", messages), ("stderr", errors)):
+        if file.closed:
+            raise ProgramError(
+                f"the program closed sys.{name}, which must stay open until the program has ended",
+                remedy=f"Remove the call of sys.{name}.close().",
+            )
 
 
 @contextlib.contextmanager

@@ -93,7 +93,8 @@ class UnconfiguredProvider:
 class ProviderRegistry:
     """Configured providers by reference ``<urn>::<id>``, created from the records. Thread-safe.
 
-    `optional` has pairs (package, key) of configuration that is omitted if it is unknown.
+    `optional` has pairs (package, key) of configuration that is omitted if it is unknown. `log` receives the
+    lines that providers with processes of their own print.
     """
 
     def __init__(
@@ -102,7 +103,9 @@ class ProviderRegistry:
         snapshot: SnapshotManager,
         folder: Path | None = None,
         optional: Collection[tuple[str, str]] = (),
+        log: Callable[[str], None] | None = None,
     ) -> None:
+        self._log = log
         self._optional = optional
         self._factory = factory
         self._snapshot = snapshot
@@ -113,7 +116,10 @@ class ProviderRegistry:
         self._lock = threading.RLock()
 
     def _make(self, package: str) -> Provider:
-        return GuardedProvider(self._factory(package), package, self._folder)
+        provider = self._factory(package)
+        if self._log is not None and hasattr(provider, "listener"):
+            provider.listener = self._log
+        return GuardedProvider(provider, package, self._folder)
 
     def unconfigured(self, package: str) -> Provider:
         """Return an instance for CheckConfig and DiffConfig."""
@@ -193,6 +199,15 @@ class ProviderRegistry:
         )
         response = self.unconfigured(package_of(after.type)).DiffConfig(request, None)
         return bool(response.replaces)
+
+    def close(self) -> None:
+        """End the processes of providers that have one; their output is logged when this returns."""
+        with self._lock:
+            providers = [*self._configured.values(), *self._schemas.values()]
+        for provider in providers:
+            inner = provider.provider if isinstance(provider, GuardedProvider) else provider
+            if (close := getattr(inner, "close", None)) is not None:
+                close()
 
     def cancel(self) -> None:
         """Cancel the operations of all providers."""

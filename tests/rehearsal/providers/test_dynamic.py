@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.events import Op
+from rehearsal.engine.events import Op, Severity
 from rehearsal.pulumi.properties import UNKNOWN, Secret
-from tests.rehearsal.engine.program_folders import Case, errors, ops
+from tests.rehearsal.engine.program_folders import Case, errors, messages, ops
 
 PROGRAM = """\
 import pulumi
@@ -66,6 +66,14 @@ def test_exit_of_the_provider_is_an_error(case: Case) -> None:
 
 def test_provider_may_print_more_than_a_pipe_holds(case: Case) -> None:
     assert _declare(case, 1, create='print("x" * 1_000_000)').up().outputs["o"] == 2
+
+
+def test_lines_that_the_provider_prints_are_messages_of_the_operation(case: Case) -> None:
+    """Standard output of the process may carry a JSON result, and a display may be active."""
+    printed = "import sys, os; print('one'); print('two', file=sys.stderr); os.write(1, b'three')"
+    result = _declare(case, 1, create=printed).up()
+    assert sorted(messages(result)) == ["one", "three", "two"]
+    assert all(item.severity is Severity.INFO for item in result.diagnostics)
 
 
 def test_default_provider_records_the_configuration(case: Case) -> None:

@@ -118,6 +118,20 @@ def test_output_of_child_processes_and_of_binary_writes_is_a_message(stack: Stac
     assert texts == ["\ufffd binary", "printed utf-8", "direct", "of a child", "with a file"]
 
 
+@pytest.mark.parametrize("name", ["stdout", "stdout.buffer", "stderr"])
+def test_program_that_closes_its_output_fails_at_its_end(stack: Stack, name: str) -> None:
+    """The language host of the CLI flushes both files after the program, with its resources created."""
+    with pytest.raises(ProgramError, match=f"closed sys.{name.partition('.')[0]}"):
+        stack.update(f'import sys\nThing("a")\nsys.{name}.close()\n')
+    assert stack.names() == {"a"}
+    assert not sys.stderr.closed
+
+
+def test_text_for_a_closed_output_is_an_error_of_the_program(stack: Stack) -> None:
+    with pytest.raises(ProgramError, match=r":6: .* ValueError: I/O operation on closed file"):
+        stack.update("import sys\nsys.stdout.close()\nprint(1)\n")
+
+
 def test_standard_input_of_a_program_is_empty(stack: Stack) -> None:
     """A program that reads would wait for the terminal; under the CLI it finds the end of the file."""
     source = """
