@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import itertools
 import math
 import os
 import signal
@@ -17,8 +18,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -32,8 +33,9 @@ from rehearsal.pulumi import gc_pause, sdk_imports
 from rehearsal.pulumi.project import Project
 
 if TYPE_CHECKING:
+    from rehearsal.policy.pack_info import PackInfo
     from rehearsal.policy.pack_process import PackProcess
-    from rehearsal.session import Session
+    from rehearsal.session import Evaluation, Session
 
 # A pack takes as long to import as two plans take.
 _PACKS_PER_JOB: Final = 2
@@ -56,7 +58,8 @@ class Job:
     `policies` is the folder of the policy pack; None for none. The plan is made against the state in the
     folder `state`, by default that of the project; another folder has its passphrase beside the state. With
     `apply` the plan is also applied to that state, in rehearsal clouds only: no process is started on this
-    machine. `policy_config` replaces the ``policies:`` keys of the stack file for the pack.
+    machine. `policy_config` replaces the ``policies:`` keys of the stack file for the pack. The plan is
+    evaluated by the rules of `compared` too: the same job with other `policies` and `policy_config`.
     """
 
     project: Project
@@ -65,6 +68,7 @@ class Job:
     state: Path | None = None
     apply: bool = False
     policy_config: Mapping[str, str] | None = None
+    compared: Job | None = None
 
     @property
     def rules(self) -> Hashable:
@@ -79,12 +83,18 @@ OnProgress = Callable[[Job, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Outcome of a job: a `result`, or an `error`."""
+    """Outcome of a job: a `result`, or an `error`.
+
+    A job with `compared` has the outcome of that too, and the description of the `pack`; None if the pack did
+    not start.
+    """
 
     job: Job
     result: Result | None
     error: KingdomError | None
     seconds: float
+    pack: PackInfo | None = None
+    compared: Outcome | None = None
 
     @property
     def exit_code(self) -> int:
@@ -184,7 +194,8 @@ class Packs:
 
         Only as many are started as are useful for `parallel` jobs at a time.
         """
-        self._waiting += jobs[: _PACKS_PER_JOB * (parallel or os.cpu_count() or 1)]
+        for job in jobs[: _PACKS_PER_JOB * (parallel or os.cpu_count() or 1)]:
+            self._waiting += (job,) if job.compared is None else (job, job.compared)
         self.proceed()
 
     def proceed(self) -> None:
@@ -213,10 +224,10 @@ class Packs:
             self._used.append(pack)
         return pack
 
-    def release(self, keep: PackProcess | None) -> None:
+    def release(self, keep: Container[PackProcess | None]) -> None:
         """In a forked process, leave all packs but `keep` to other processes."""
         for pack in (*self._unused.values(), *self._used):
-            if pack is not keep:
+            if pack not in keep:
                 pack.release()
 
 
@@ -232,7 +243,9 @@ class _ChildProcesses:
         self._jobs = jobs
         self._progress = progress
         self._all_packs = packs
-        self._packs = [packs.take(job) for job in jobs]
+        self._packs = [
+            (packs.take(job), None if job.compared is None else packs.take(job.compared)) for job in jobs
+        ]
         self._outcomes: dict[int, Outcome] = {}
         self._children: dict[int, int] = {}  # process id by the job's index
 
@@ -245,7 +258,7 @@ class _ChildProcesses:
                 ours[self._fork(index, take)] = index
                 if index < parallel:
                     os.write(put, b".")
-            for pack in self._packs:
+            for pack in itertools.chain(*self._packs):
                 if pack is not None:
                     pack.release()
             while ours:
@@ -291,7 +304,7 @@ class _ChildProcesses:
             connection.close()
             return False
         if isinstance(message, tuple):
-            self._outcomes[index] = Outcome(job, *message)
+            self._outcomes[index] = _outcome(job, *message)
         elif self._progress is not None:
             self._progress(job, message)
         return True
@@ -315,6 +328,13 @@ class _ChildProcesses:
         for child in self._children.values():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(child, 0)
+
+
+def _outcome(job: Job, seconds: float, own: Evaluation, other: Evaluation | None) -> Outcome:
+    compared = None
+    if other is not None and job.compared is not None:
+        compared = Outcome(job.compared, other.result, other.error, seconds, other.pack)
+    return Outcome(job, own.result, own.error, seconds, own.pack, compared)
 
 
 class _Counter(Silent):
@@ -349,7 +369,14 @@ class _Counter(Silent):
         self._unsent, self._sent = 0, time.monotonic()
 
 
-def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | None, *, quiet: bool) -> None:
+def _work(
+    job: Job,
+    connection: Connection,
+    tokens: int,
+    packs: tuple[PackProcess | None, PackProcess | None],
+    *,
+    quiet: bool,
+) -> None:
     """Run a job in a child. Never returns: exit handlers of the parent must not run twice."""
     # Garbage of the parent is not collected here: finalizers may wait for threads that only the parent has.
     gc.freeze()
@@ -359,20 +386,23 @@ def _work(job: Job, connection: Connection, tokens: int, pack: PackProcess | Non
     listener = Silent() if quiet else _Counter(connection)
     os.read(tokens, 1)
     began = time.monotonic()
-    result: Result | None = None
-    error: KingdomError | None = None
+    from rehearsal.session import Evaluation
+
+    own = Evaluation(None, None, None)
+    other: Evaluation | None = None
     code = 1
     try:
         try:
             _move_to(job.project)
-            result = _carried_out(job, listener, pack)
+            own, other = _carried_out(job, listener, packs)
         except KingdomError as caught:
-            error = caught
+            own = replace(own, error=caught)
         except Exception as caught:
             error = crash_log.internal(caught, job.state or job.project.state_folder(job.stack))
+            own = replace(own, error=error)
         if isinstance(listener, _Counter):
             listener.close()
-        connection.send((result, error, time.monotonic() - began))
+        connection.send((time.monotonic() - began, own, other))
         connection.close()
         code = 0
     finally:
@@ -404,9 +434,16 @@ def _session(job: Job, pack: PackProcess | None = None) -> Session:
     )
 
 
-def _carried_out(job: Job, listener: Listener, pack: PackProcess | None) -> Result:
-    session = _session(job, pack)
-    return session.apply(listener) if job.apply else session.preview(listener)
+def _carried_out(
+    job: Job, listener: Listener, packs: tuple[PackProcess | None, PackProcess | None]
+) -> tuple[Evaluation, Evaluation | None]:
+    from rehearsal.session import Evaluation
+
+    session = _session(job, packs[0])
+    if job.compared is not None:
+        return session.compare(listener, _session(job.compared, packs[1]))
+    result = session.apply(listener) if job.apply else session.preview(listener)
+    return Evaluation(result, None, None), None
 
 
 _SIGNALS: Final = (signal.SIGTERM,)

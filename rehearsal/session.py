@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -26,6 +27,7 @@ from rehearsal.host.client import Machine
 from rehearsal.host.options import MachineOptions
 from rehearsal.host.status import HostStatus
 from rehearsal.policy.pack import PolicyPack
+from rehearsal.policy.pack_info import PackInfo
 from rehearsal.policy.pack_process import PackContext, PackProcess
 from rehearsal.pulumi import type_check
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack, with_policy_config
@@ -33,6 +35,15 @@ from rehearsal.pulumi.stack_outputs import StackOutputs
 from rehearsal.pulumi.urn import name_of
 
 READY_TIMEOUT: Final = 120.0  # seconds from the last resource until all processes are ready
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A plan's `result`, or the `error` that prevented it, and the pack; None if it did not start."""
+
+    result: Result | None
+    error: KingdomError | None
+    pack: PackInfo | None
 
 
 class Session:
@@ -88,11 +99,50 @@ class Session:
         With `refresh`, the plan starts from the values that the rehearsal clouds have; by default, the
         project decides (``options.refresh``), as in `up` and `down`.
         """
-        refresh = self.project.refresh if refresh is None else refresh
-        self._check_program()
         with self._pack(dry_run=True) as pack:
-            machine = self.machine() if refresh else None
-            return self._operation(listener, machine, pack, targets=targets).preview(refresh=refresh)
+            return self._previewed(listener, pack, targets=targets, refresh=refresh)
+
+    def compare(self, listener: Listener, other: Session) -> tuple[Evaluation, Evaluation]:
+        """Plan an update once and evaluate it with two packs: this session's and that of `other`.
+
+        `other` is the same stack with another pack or configuration. It has a plan of its own where its pack
+        has an effect on the plan, or this session's has, or where this plan fails.
+        """
+        with self._started() as ours, other._started() as theirs:
+            first = _evaluation(ours, lambda pack: self._previewed(listener, pack, compared=theirs))
+            if first.result is not None and (same := first.result.compared) is not None:
+                second = _evaluation(theirs, lambda pack: same)
+                return replace(first, result=replace(first.result, compared=None)), second
+            return first, _evaluation(theirs, lambda pack: other._previewed(Silent(), pack))
+
+    @contextlib.contextmanager
+    def _started(self) -> Iterator[PolicyPack | KingdomError]:
+        with contextlib.ExitStack() as stack:
+            started: PolicyPack | KingdomError
+            try:
+                pack = stack.enter_context(self._pack(dry_run=True))
+                assert pack is not None
+                started = pack
+            except KingdomError as error:
+                started = error
+            yield started
+
+    def _previewed(
+        self,
+        listener: Listener,
+        pack: PolicyPack | None,
+        *,
+        compared: PolicyPack | KingdomError | None = None,
+        targets: Targets = ALL,
+        refresh: bool | None = None,
+    ) -> Result:
+        self._check_program()
+        refresh = self.project.refresh if refresh is None else refresh
+        machine = self.machine() if refresh else None
+        operation = self._operation(listener, machine, pack, targets=targets)
+        if isinstance(compared, PolicyPack):
+            operation.compared = compared
+        return operation.preview(refresh=refresh)
 
     def plan_from_nothing(self) -> Result:
         """Plan the stack without a state. Uses neither machine nor policy pack, and leaves nothing on disk.
@@ -326,6 +376,21 @@ class Session:
             notice=self.notice,
             targets=targets,
         )
+
+
+def _evaluation(pack: PolicyPack | KingdomError, plan: Callable[[PolicyPack], Result]) -> Evaluation:
+    if isinstance(pack, KingdomError):
+        return Evaluation(None, pack, None)
+    result: Result | None = None
+    error: KingdomError | None = None
+    info: PackInfo | None = None
+    try:
+        result = plan(pack)
+    except KingdomError as caught:
+        error = caught
+    with contextlib.suppress(KingdomError):  # the plan failed with it
+        info = pack.info
+    return Evaluation(result, error, info)
 
 
 def _described(error: Diagnostic) -> str:

@@ -156,6 +156,7 @@ class Result:
     policy_pack: str = ""
     planned: bool = False  # True for a preview
     interrupted: bool = False
+    compared: Result | None = None  # the same plan with the findings of a second pack
 
     @property
     def counts(self) -> dict[Op, int]:

@@ -70,7 +70,8 @@ class Operation:
     """One operation and its dependencies. `cancel` may be set from a signal handler or another thread.
 
     `notice` receives messages that are shown before the operation ends; it is called from any thread.
-    `targets` limits the operation to some resources.
+    `targets` limits the operation to some resources. `compared` is a second pack, whose findings on a preview
+    are the `compared` of the result.
     """
 
     program: Program
@@ -81,6 +82,7 @@ class Operation:
     notice: Callable[[str], None] = lambda text: None
     cancel: threading.Event = field(default_factory=threading.Event)
     targets: Targets = ALL
+    compared: Pack | None = None
     _current: Deployment | None = None
 
     def interrupt(self) -> None:
@@ -256,7 +258,7 @@ class Operation:
             snapshot=snapshot,
             factory=self.factory,
             config=self.program.provider_config(),
-            policy_checks=PolicyChecks(self.pack),
+            policy_checks=PolicyChecks(self.pack, self.compared),
             listener=self.listener,
             journal=journal,
             cancelled=self.cancel,
@@ -284,7 +286,7 @@ class Operation:
 
     def _result(self, deployment: Deployment) -> Result:
         deployment.registry.close()  # what providers printed is part of the result
-        return Result(
+        result = Result(
             stack=self.program.stack,
             steps=tuple(deployment.recorder.steps),
             diagnostics=tuple(deployment.recorder.diagnostics),
@@ -296,6 +298,10 @@ class Operation:
             planned=deployment.preview,
             interrupted=self.cancel.is_set(),
         )
+        if self.compared is None or (violations := deployment.policy_checks.compared) is None:
+            return result
+        label = self.compared.label
+        return replace(result, compared=replace(result, violations=tuple(violations), policy_pack=label))
 
 
 def _refreshed(step: Step, old: ResourceState, found: ResourceState | None) -> Step:

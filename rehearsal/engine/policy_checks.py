@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Remediation, Violation
 from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.errors import KingdomError
 from rehearsal.pulumi.properties import (
     Properties,
     contains_unknown,
@@ -44,10 +45,14 @@ class Pack(Protocol):
 
 
 class PolicyChecks:
-    """Findings of one pack in one operation. Without a pack there are none. Thread-safe."""
+    """Findings of one pack in one operation. Without a pack there are none. Thread-safe.
 
-    def __init__(self, pack: Pack | None) -> None:
+    A second pack, `compared`, has findings of its own, which do not affect the operation.
+    """
+
+    def __init__(self, pack: Pack | None, compared: Pack | None = None) -> None:
         self._pack = pack
+        self._compared = None if compared is None else PolicyChecks(compared)
         self._violations: list[Violation] = []
         self._remediations: list[Remediation] = []
         self._lock = threading.Lock()
@@ -80,6 +85,7 @@ class PolicyChecks:
 
     def resource(self, resource: ResourceState, provider: ResourceState | None) -> list[Violation]:
         """Evaluate resource policies on the inputs of `resource` and return the findings."""
+        self._compare(lambda checks: checks.resource(resource, provider))
         if self._pack is None:
             return []
         found = [
@@ -93,9 +99,10 @@ class PolicyChecks:
 
         A finding whose URN is not among `resources` is one of the root stack.
         """
+        resources = list(resources)
+        self._compare(lambda checks: checks.stack(resources))
         if self._pack is None:
             return []
-        resources = list(resources)
         providers = {resource.urn: resource for resource in resources}
         request = analyzer_pb2.AnalyzeStackRequest(
             resources=[
@@ -121,6 +128,13 @@ class PolicyChecks:
         root = _root_stack(resources)
         return self._recorded([item if item.urn in sources else replace(item, urn=root) for item in found])
 
+    def _compare(self, evaluate: Callable[[PolicyChecks], object]) -> None:
+        if (compared := self._compared) is not None:
+            try:
+                evaluate(compared)
+            except KingdomError:  # who evaluates that pack alone gets the error
+                self._compared = None
+
     def _recorded(self, found: list[Violation]) -> list[Violation]:
         with self._lock:
             self._violations.extend(found)
@@ -134,6 +148,25 @@ class PolicyChecks:
                 set(self._violations),
                 key=lambda item: (not item.mandatory, item.policy, item.urn, item.message),
             )
+
+    @property
+    def compared(self) -> list[Violation] | None:
+        """The findings of the second pack in a preview, in the same order.
+
+        None without one, if it failed, and if one of the packs rewrites inputs: then a plan with the second
+        pack alone may differ.
+        """
+        compared = self._compared
+        if compared is None or self._rewrites:
+            return None
+        try:
+            return None if compared._rewrites else compared.violations
+        except KingdomError:
+            return None
+
+    @property
+    def _rewrites(self) -> bool:
+        return self._pack is not None and self._pack.remediates
 
     @property
     def remediations(self) -> list[Remediation]:

@@ -28,7 +28,7 @@ from rehearsal.review.base_checkout import (
 from rehearsal.review.changes.shared_identifiers import shared_identifiers
 from rehearsal.review.changes.stack_file import cause, changed_settings, line_of
 from rehearsal.review.findings import Finding, gather, gather_remedied
-from rehearsal.review.rules.weakened import RuleChange, RuleSet, base_rules, head_rules, rule_changes
+from rehearsal.review.rules.weakened import RuleChange, base_rules, head_rules, rule_changes
 from rehearsal.review.stack_review import StackReview, Status, described
 
 WEAKENED: Final = 4  # exit code: a rule is removed, disabled or relaxed
@@ -234,6 +234,7 @@ def _compared(
     here, there = project.stack_names(), base.project.stack_names()
     stacks = stacks or [*here, *(name for name in there if name not in here)]
     heads = [Job(project, stack, policies) for stack in stacks if stack in here]
+    heads = [_with_base_rules(job, base.project) for job in heads]
     before = [
         Job(base.project, stack, None, state=base.states / stack, apply=True)
         for stack in stacks
@@ -246,17 +247,14 @@ def _compared(
         }
         errors = {stack: reason for stack, outcome in bases.items() if (reason := _failure(outcome))}
         states = {stack: base.states / (f"{stack}.new" if stack in errors else stack) for stack in stacks}
-        rule_sets = _rule_sets(project, base.project, [job.stack for job in heads], policies)
-        weaker, unusable = rule_changes(project, rule_sets)
-        heads = [replace(job, state=states[job.stack]) for job in heads]
-        by_base_rules = [
-            Job(project, stack, rules.pack, state=states[stack], policy_config=rules.config)
-            for stack, (rules, _) in rule_sets.items()
-            if stack not in unusable
-        ]
-        outcomes = preview_all([*heads, *by_base_rules], progress=progress, packs=packs)
-    after = {outcome.job.stack: outcome for outcome in outcomes[: len(heads)]}
-    again = {outcome.job.stack: outcome for outcome in outcomes[len(heads) :]}
+        heads = [_with_state(job, states[job.stack]) for job in heads]
+        outcomes = preview_all(heads, progress=progress, packs=packs)
+    after = {outcome.job.stack: outcome for outcome in outcomes}
+    again = {stack: outcome.compared for stack, outcome in after.items() if outcome.compared is not None}
+    packs_of_base = {stack: outcome.pack or outcome.error for stack, outcome in again.items()}
+    weaker = rule_changes(
+        {stack: (pack, after[stack].pack) for stack, pack in packs_of_base.items() if pack is not None}
+    )
     reviews = tuple(
         _reviewed(
             project if stack in after else base.project,
@@ -264,26 +262,29 @@ def _compared(
             after.get(stack),
             bases.get(stack) if stack not in errors else None,
             base_error=errors.get(stack, ""),
-            base_evaluated=again.get(stack),
+            base_evaluated=again[stack] if stack in again and again[stack].pack is not None else None,
         )
         for stack in stacks
     )
     return reviews, weaker
 
 
-def _rule_sets(
-    project: Project, base: Project, stacks: Sequence[str], policies: Path | None
-) -> dict[str, tuple[RuleSet, RuleSet]]:
-    """Return the rules of base and head, for the stacks in which they differ."""
-    found: dict[str, tuple[RuleSet, RuleSet]] = {}
-    if policies is None:
-        return found
-    for stack in stacks:
-        with contextlib.suppress(InputError):  # a stack file that cannot be read fails the plan
-            pair = base_rules(project, base, stack, policies), head_rules(project, stack, policies)
-            if pair[0].digest() != pair[1].digest():
-                found[stack] = pair
-    return found
+def _with_base_rules(job: Job, base: Project) -> Job:
+    """Return `job`, to be evaluated by the rules of `base` too if they differ."""
+    if job.policies is None:
+        return job
+    try:
+        rules = base_rules(job.project, base, job.stack, job.policies)
+        if rules.digest() == head_rules(job.project, job.stack, job.policies).digest():
+            return job
+    except InputError:  # a stack file that cannot be read fails the plan
+        return job
+    return replace(job, compared=replace(job, policies=rules.pack, policy_config=rules.config))
+
+
+def _with_state(job: Job, state: Path) -> Job:
+    compared = None if job.compared is None else replace(job.compared, state=state)
+    return replace(job, state=state, compared=compared)
 
 
 def _failure(outcome: Outcome) -> str:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
@@ -221,6 +222,89 @@ def test_packs_start_one_after_the_other(tmp_path: Path, monkeypatch: pytest.Mon
         assert begun == ["one", "two"]
         packs.finish()
         assert begun == ["one", "two", "three"]
+
+
+COUNTED = PROGRAM + "open({0!r}, 'a').write('x')\n"
+PACK = """
+from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy, StackValidationPolicy
+
+def check(args, report):
+    report(f"{{args.props.get('length')}} bytes")
+
+def whole(args, report):
+    report(f"{{len(args.resources)}} resources")
+
+def longer(args):
+    return {{**args.props, "length": 7}} if "length" in args.props else None
+
+PolicyPack({name!r}, [
+    ResourceValidationPolicy("any", "Any.", check, EnforcementLevel.MANDATORY),
+    StackValidationPolicy("sum", "Sum.", whole, EnforcementLevel.ADVISORY),
+    ResourceValidationPolicy("fix", "Fix.", remediate=longer, enforcement_level=EnforcementLevel.{level}),
+])
+"""
+
+
+def pack_at(folder: Path, source: str) -> Path:
+    folder.mkdir()
+    (folder / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 1.2.3\n")
+    (folder / "__main__.py").write_text(source)
+    return folder
+
+
+def evaluated(outcome: Outcome | None) -> tuple[str, list[str], str]:
+    """The error, the findings and the pack of an outcome."""
+    assert outcome is not None
+    result = outcome.result
+    return (
+        str(outcome.error),
+        [str(item) for item in result.violations] if result else [],
+        (result.policy_pack if result else ""),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "second", "runs"),
+    [
+        (PACK.format(name="one", level="DISABLED"), PACK.format(name="two", level="DISABLED"), 1),
+        (PACK.format(name="one", level="REMEDIATE"), PACK.format(name="two", level="DISABLED"), 2),
+        (PACK.format(name="one", level="DISABLED"), PACK.format(name="two", level="REMEDIATE"), 2),
+        (PACK.format(name="one", level="DISABLED"), "raise SystemExit('no licence')", 2),
+        ("raise SystemExit('no licence')", PACK.format(name="two", level="DISABLED"), 2),
+        (PACK.format(name="one", level="DISABLED"), None, 1),
+        (None, PACK.format(name="two", level="DISABLED"), 1),
+    ],
+    ids=["both", "first rewrites", "second rewrites", "second ends", "first ends", "no second", "no first"],
+)
+def test_a_plan_is_evaluated_by_a_second_pack_as_by_that_alone(
+    tmp_path: Path, first: str | None, second: str | None, runs: int
+) -> None:
+    counted = tmp_path / "counted"
+    toys = project(tmp_path / "toys", COUNTED.format(str(counted)), one="config: {toys:length: 2}")
+    own, other = (
+        Job(toys, "one", tmp_path / name if source is None else pack_at(tmp_path / name, source))
+        for name, source in (("first", first), ("second", second))
+    )
+    (outcome,) = preview_all([replace(own, compared=other)])
+    assert counted.read_text() == "x" * runs
+    for found, job in ((outcome, own), (outcome.compared, other)):
+        (alone,) = preview_all([job])
+        assert evaluated(found) == evaluated(alone)
+    for found, source in ((outcome, first), (outcome.compared, second)):
+        assert found is not None
+        assert (found.pack is not None) == (source is not None and "PolicyPack" in source)
+
+
+def test_a_second_pack_evaluates_the_plan_that_fails(tmp_path: Path) -> None:
+    toys = project(tmp_path / "toys", PROGRAM, one="config: {}")
+    packs = [pack_at(tmp_path / name, PACK.format(name=name, level="DISABLED")) for name in ("a", "b")]
+    job, other = (Job(toys, "one", pack) for pack in packs)
+    (outcome,) = preview_all([replace(job, compared=other)])
+    assert outcome.compared is not None
+    assert "toys:length" in str(outcome.error)
+    assert "toys:length" in str(outcome.compared.error)
+    assert [found.pack and found.pack.name for found in (outcome, outcome.compared)] == ["a", "b"]
 
 
 def test_a_pack_that_no_job_uses_ends(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ removes, disables or relaxes reports nothing. This comparison reports the rule i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from rehearsal.errors import KingdomError
-from rehearsal.policy.pack import PolicyPack
 from rehearsal.policy.pack_info import PackInfo, PolicyInfo
 from rehearsal.pulumi.program_files import program_files
 from rehearsal.pulumi.project import Project, policy_config
@@ -74,34 +72,24 @@ def base_rules(project: Project, base: Project, stack: str, pack: Path) -> RuleS
 
 
 def rule_changes(
-    project: Project, rule_sets: Mapping[str, tuple[RuleSet, RuleSet]]
-) -> tuple[tuple[RuleChange, ...], frozenset[str]]:
-    """Return the weakened rules, and the stacks on which the base's rules cannot be evaluated.
+    packs: Mapping[str, tuple[PackInfo | KingdomError, PackInfo | None]],
+) -> tuple[RuleChange, ...]:
+    """Return the weakened rules.
 
-    `rule_sets` has the rules of base and head by stack. If the pack of the head does not start, there is no
-    change to report, because the plan fails with that error.
+    `packs` has the packs of base and head by stack: in place of the base's the error that it does not start
+    with, or None for the head's, whose plan fails with that error.
     """
     found: dict[tuple[str, str, str, str], list[str]] = {}
-    unusable: set[str] = set()
-    with contextlib.ExitStack() as running:
-        started = {
-            stack: [_start(running, project, stack, rule_set) for rule_set in pair]
-            for stack, pair in rule_sets.items()
-        }
-        for stack, (before, after) in started.items():
-            try:
-                info = _info(before)
-            except KingdomError as error:
-                unusable.add(stack)
-                key = ("the base's policy pack", "pack", "", f"does not start: {error.message}")
-                found.setdefault(key, []).append(stack)
-                continue
-            with contextlib.suppress(KingdomError):
-                for change in weaker(info, _info(after)):
-                    found.setdefault(change, []).append(stack)
+    for stack, (before, after) in packs.items():
+        if isinstance(before, KingdomError):
+            key = ("the base's policy pack", "pack", "", f"does not start: {before.message}")
+            found.setdefault(key, []).append(stack)
+        elif after is not None:
+            for change in weaker(before, after):
+                found.setdefault(change, []).append(stack)
     order = ("removed", "disabled", "relaxed", "settings", "pack")
     keys = sorted(found, key=lambda key: (order.index(key[1]), key))
-    return tuple(RuleChange(*key, tuple(found[key])) for key in keys), frozenset(unusable)
+    return tuple(RuleChange(*key, tuple(found[key])) for key in keys)
 
 
 def weaker(before: PackInfo, after: PackInfo) -> Iterable[tuple[str, str, str, str]]:
@@ -135,24 +123,6 @@ def _setting(policy: PolicyInfo, key: str) -> str:
 def _number(value: Any) -> Any:
     """Convert an integral float to an integer, since the protocol has floats only: 10000.0 gives 10000."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _start(
-    running: contextlib.ExitStack, project: Project, stack: str, rule_set: RuleSet
-) -> PolicyPack | KingdomError:
-    try:
-        pack = PolicyPack.start(
-            rule_set.pack, project=project.name, stack=stack, dry_run=True, stack_config=rule_set.config
-        )
-    except KingdomError as error:
-        return error
-    return running.enter_context(pack)
-
-
-def _info(pack: PolicyPack | KingdomError) -> PackInfo:
-    if isinstance(pack, KingdomError):
-        raise pack
-    return pack.info
 
 
 def described(change: RuleChange) -> str:

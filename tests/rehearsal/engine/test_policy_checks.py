@@ -10,6 +10,7 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from rehearsal.engine.policy_checks import PolicyChecks
 from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.errors import KingdomError
 from rehearsal.pulumi.properties import UNKNOWN, Secret, decode, encode
 
 TYPE = "toy:index:Thing"
@@ -160,6 +161,44 @@ def test_pack_without_remediations_is_not_called_for_them() -> None:
     pack = Pack()
     assert PolicyChecks(pack).remediate(THING, None) is THING.inputs
     assert pack.requests == []
+
+
+class FailingPack(Pack):
+    """A pack that ended."""
+
+    def analyze(self, request: analyzer_pb2.AnalyzeRequest) -> list[Any]:
+        raise KingdomError("the policy pack ended")
+
+
+def test_a_second_pack_has_findings_of_its_own_in_the_same_order() -> None:
+    second = Pack([finding("b", "b", analyzer_pb2.ADVISORY), finding("a", "a")])
+    checks = PolicyChecks(Pack([finding("one", "one")]), second)
+    assert [found.policy for found in checks.resource(THING, None)] == ["one"]
+    checks.stack([THING])
+    alone = PolicyChecks(second)
+    alone.resource(THING, None)
+    alone.stack([THING])
+    assert {found.policy for found in checks.violations} == {"one"}
+    assert checks.compared == alone.violations
+    assert [found.policy for found in alone.violations] == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("pack", "second"),
+    [
+        (Pack([]), None),
+        (Pack([]), FailingPack([])),
+        (Pack([], [remedy(size=2)]), Pack([])),
+        (Pack([]), Pack([], [remedy(size=2)])),
+    ],
+    ids=["none", "failed", "first rewrites inputs", "second rewrites inputs"],
+)
+def test_without_a_second_pack_that_leaves_the_plan_as_it_is_nothing_is_compared(
+    pack: Pack, second: Pack | None
+) -> None:
+    checks = PolicyChecks(pack, second)
+    checks.resource(THING, None)
+    assert checks.compared is None
 
 
 def test_unknown_inputs_are_not_changes_of_a_remediation() -> None:
