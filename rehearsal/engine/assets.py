@@ -108,6 +108,8 @@ def _file_of(uri: str) -> Path:
     parts = urlsplit(uri)
     if parts.scheme != "file":
         raise ValueError(f"{uri} is not on this machine, and a rehearsal downloads nothing; use a local file")
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+        raise ValueError(f"{uri} must have an absolute path and no host, as in file:///folder/file")
     return Path(unquote(parts.path))
 
 
@@ -146,11 +148,19 @@ def _members(archive: Asset, folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _walked(root: Path, named: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the files below `root` in lexical order by folder, as Go's ``filepath.Walk`` visits them."""
+    """Yield the files below `root` in lexical order by folder, as Go's ``filepath.Walk`` visits them.
+
+    Links to folders are skipped. So an archive of such a link is empty, unless its path is absolute and ends
+    in a slash, and so is an archive of a folder with the name of the engine's own one.
+    """
     if not root.exists():
         raise ValueError(f"the folder {named} does not exist")
     if not root.is_dir():
         raise ValueError(f"{named} is neither a folder nor an archive ({', '.join(_ARCHIVE_SUFFIXES)})")
+
+    link = root.is_symlink() and not (Path(named).is_absolute() and named.endswith("/"))
+    if link or root.name == _BOOKKEEPING:
+        return
 
     def visit(folder: Path) -> Iterator[tuple[str, bytes]]:
         for entry in sorted(folder.iterdir(), key=lambda item: os.fsencode(item.name)):
@@ -166,21 +176,35 @@ def _walked(root: Path, named: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _unpacked(path: Path) -> Iterator[tuple[str, bytes]]:
-    if path.suffix in (".zip", ".jar"):
-        import zipfile
+    """Yield the files in the archive file `path`. Raises ValueError if it is malformed."""
+    try:
+        yield from (_unzipped if path.suffix in (".zip", ".jar") else _untarred)(path)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # zipfile, tarfile and zlib have no common class of errors
+        raise ValueError(f"{path.name} cannot be unpacked: {error}") from None
 
-        with zipfile.ZipFile(path) as packed:
-            for item in packed.infolist():
-                if not item.is_dir():
-                    yield item.filename, packed.read(item)
-        return
+
+def _unzipped(path: Path) -> Iterator[tuple[str, bytes]]:
+    import zipfile
+
+    with zipfile.ZipFile(path) as packed:
+        for item in packed.infolist():
+            if not item.is_dir():
+                yield item.filename, packed.read(item)
+
+
+def _untarred(path: Path) -> Iterator[tuple[str, bytes]]:
     import tarfile
 
     with tarfile.open(path) as stream:
         for member in stream:
-            file = stream.extractfile(member)
-            if file is not None:
-                yield member.name, file.read()
+            if member.isdir():
+                continue
+            file = stream.extractfile(member) if member.isreg() else None
+            if file is None:  # the CLI ends with a panic
+                raise ValueError(f"{path.name} has {member.name}, which is neither a file nor a folder")
+            yield member.name, file.read()
 
 
 def _write_tar(files: Iterator[tuple[str, bytes]], write: Callable[[bytes], Any]) -> None:

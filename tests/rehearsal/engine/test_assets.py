@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.engine.assets import with_contents_of, with_hashes, without_contents
+from rehearsal.engine.assets import AssetError, with_contents_of, with_hashes, without_contents
 from rehearsal.pulumi.properties import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, Asset, Secret, unwrap
 from tests.rehearsal.engine.conftest import Stack, messages
 from tests.rehearsal.engine.fake_provider import Cloud
@@ -52,6 +53,51 @@ def test_hash_of_a_folder_with_a_file_without_ascii_characters_in_its_name(tmp_p
         (tmp_path / "d" / name).write_text(text)
     archive = with_hashes(Asset(ARCHIVE_SIGNATURE, (("path", "d"),)), tmp_path)
     assert archive.hash == "d1281568d51e87a18b56b4122fd00f1f221004563dc6b02ebada33b9d971d26b"
+
+
+EMPTY = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"  # of a tar stream without files
+
+
+def test_archive_of_a_link_to_a_folder_is_empty(tmp_path: Path) -> None:
+    """As with the CLI: Go's ``filepath.Walk`` does not follow its root, unless a slash ends the path."""
+    for name in ("d/a", ".pulumi/a"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("1")
+    (tmp_path / "link").symlink_to("d")
+    folder = _archive("d", tmp_path)
+    assert [_archive(path, tmp_path) for path in ("link", "link/", ".pulumi", f"{tmp_path}/link")] == [
+        EMPTY
+    ] * 4
+    assert _archive(f"{tmp_path}/link/", tmp_path) == folder != EMPTY
+
+
+def _archive(path: str, folder: Path) -> str:
+    return with_hashes(Asset(ARCHIVE_SIGNATURE, (("path", path),)), folder).hash
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz"])
+def test_malformed_archive_in_an_archive_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("neither")
+    member = Asset(ARCHIVE_SIGNATURE, (("path", name),))
+    with pytest.raises(AssetError, match=f"source: {name} cannot be unpacked"):
+        with_hashes({"source": Asset(ARCHIVE_SIGNATURE, (("assets", {"m": member}),))}, tmp_path)
+
+
+def test_link_in_a_tar_archive_is_an_error(tmp_path: Path) -> None:
+    """The CLI ends with a panic."""
+    with tarfile.open(tmp_path / "a.tar", "w") as stream:
+        link = tarfile.TarInfo("to")
+        link.type, link.linkname = tarfile.SYMTYPE, "a"
+        stream.addfile(link)
+    member = Asset(ARCHIVE_SIGNATURE, (("path", "a.tar"),))
+    with pytest.raises(AssetError, match="to, which is neither a file nor a folder"):
+        with_hashes({"source": Asset(ARCHIVE_SIGNATURE, (("assets", {"m": member}),))}, tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["file:text", "file://host/text"])
+def test_file_address_without_an_absolute_path_is_an_error(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(AssetError, match="must have an absolute path and no host"):
+        with_hashes({"source": Asset(ASSET_SIGNATURE, (("uri", uri),))}, tmp_path)
 
 
 def _source(stack: Stack, name: str) -> dict[str, Any]:
