@@ -102,6 +102,10 @@ class Deployment:
         with self._lock:
             return bool(self._failed)
 
+    def has_failed(self, urn: str) -> bool:
+        with self._lock:
+            return urn in self._failed
+
     def fail(self, urn: str) -> None:
         """Record a failure: an update starts no further step after it."""
         with self._lock:

@@ -53,6 +53,9 @@ class DeploymentExecutor:
         except (StepFailedError, SkippedError):
             self.deployment.fail(goal.urn)
             raise
+        if self.deployment.has_failed(goal.urn) and not self.deployment.preview:
+            # An after hook failed: the CLI stops before the program can use the recorded result.
+            raise SkippedError
         if not goal.custom:
             with self._lock:
                 self._components.add(state.urn)

@@ -66,6 +66,23 @@ def test_no_deletion_is_started_after_an_after_hook_has_failed(stack: Stack, clo
     assert stack.record("b")
 
 
+def test_program_does_not_receive_a_resource_whose_after_hook_has_failed(stack: Stack) -> None:
+    """As with the CLI: the resource is recorded, and the outputs that depend on it are not."""
+    program = """
+    def fail(args):
+        raise ValueError("refused by a hook")
+    hook = pulumi.ResourceHook("h", fail)
+    a = Thing("a", ResourceOptions(hooks=pulumi.ResourceHookBinding(after_create=[hook])), value=1)
+    Thing("b", ResourceOptions(depends_on=[a]), value=1)
+    pulumi.export("value", a.value)
+"""
+    result = stack.update(program)
+    assert messages(result) == ["after hook 'h' failed: refused by a hook"]
+    assert stack.record("a")
+    assert ops(result) == {"a": Op.CREATE}
+    assert not result.outputs
+
+
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
