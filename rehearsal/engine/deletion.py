@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
@@ -133,7 +133,8 @@ class Deletion:
         self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
     def _all(self, to_delete: list[ResourceState]) -> None:
-        order, preview = _DeletionOrder(to_delete), self._deployment.preview
+        order = _DeletionOrder(to_delete, self._deployment.initial.resources)
+        preview = self._deployment.preview
         together = {(item.urn, item.delete) for item in to_delete}
         # Determined before any deletion: afterwards the live records may be absent.
         in_use = {item.key for item in to_delete if item.delete and self._snapshot.uses_id_of(item)}
@@ -157,7 +158,6 @@ class Deletion:
                 for future in list(running):
                     item, error = running.pop(future), future.exception()
                     if error is None:
-                        order.deleted(item)
                         continue
                     order.retain(item)
                     failed = True
@@ -200,41 +200,32 @@ class Deletion:
 
 
 class _DeletionOrder:
-    """Order of deletions: a resource is ready after everything that refers to it is deleted.
+    """Groups of deletions: everything that refers to a resource is in an earlier group.
 
-    A retired resource waits for other retired ones only: live resources refer to its replacement. Each
-    reference is visited once, so the time is linear in their number.
+    A resource is in the last group that this allows, as in ``ScheduleDeletes`` of
+    ``pkg/resource/deploy/step_generator.go``. `recorded` are the records before the operation: a reference
+    of a live resource means a replaced one if that precedes it there. Each reference is visited a constant
+    number of times, so the time is linear in their number.
     """
 
-    def __init__(self, items: list[ResourceState]) -> None:
+    def __init__(self, items: list[ResourceState], recorded: Sequence[ResourceState] = ()) -> None:
         self._waiting = {item.key: item for item in items}
         self._by_urn: dict[str, list[ResourceState]] = {}
         for item in items:
             self._by_urn.setdefault(item.urn, []).append(item)
-        self._holders = dict.fromkeys(self._waiting, 0)
-        for item in items:
-            for target in self._targets(item):
-                self._holders[target.key] += 1
-        self._ready = [item for item in items if not self._holders[item.key]]
+        self._position = {(item.urn, item.id): index for index, item in enumerate(recorded)}
+        self._groups = self._grouped(items)
 
     def ready(self) -> list[ResourceState]:
-        """Return the resources that can be deleted now, each once; no deletion may be running.
+        """Return the next group without what is retained, which is empty at the end.
 
-        If there are none, the rest forms a cycle, which occurs only in a damaged state: then any order is
-        acceptable.
+        No deletion may be running.
         """
-        found, self._ready = self._ready, list[ResourceState]()
-        if not found:
-            found = list(self._waiting.values())
-        for item in found:
-            self._waiting.pop(item.key, None)
-        return found
-
-    def deleted(self, item: ResourceState) -> None:
-        for target in self._targets(item):
-            self._holders[target.key] -= 1
-            if not self._holders[target.key] and target.key in self._waiting:
-                self._ready.append(target)
+        while self._groups:
+            found = [item for item in self._groups.pop() if self._waiting.pop(item.key, None) is not None]
+            if found:
+                return found
+        return []
 
     def retain(self, item: ResourceState) -> None:
         """Leave out everything that `item`, which is not deleted, depends on."""
@@ -243,10 +234,43 @@ class _DeletionOrder:
             needed = self._targets(pending.pop())
             pending += [target for target in needed if self._waiting.pop(target.key, None) is not None]
 
+    def _grouped(self, items: list[ResourceState]) -> list[list[ResourceState]]:
+        """Return the groups, the last one to be deleted first.
+
+        Resources of a cycle, which occurs only in a damaged state, are deleted first, in any order.
+        """
+        targets = {item.key: self._targets(item) for item in items}
+        users: dict[tuple[str, str], list[ResourceState]] = {}
+        for item in items:
+            for target in targets[item.key]:
+                users.setdefault(target.key, []).append(item)
+        missing = {key: len(found) for key, found in targets.items()}
+        groups: list[list[ResourceState]] = []
+        group = [item for item in items if not missing[item.key]]
+        while group:
+            groups.append(group)
+            following: list[ResourceState] = []
+            for user in (user for item in group for user in users.get(item.key, ())):
+                missing[user.key] -= 1
+                if not missing[user.key]:
+                    following.append(user)
+            group = following
+        if cycle := [item for item in items if missing[item.key]]:
+            groups.append(cycle)
+        return groups
+
     def _targets(self, item: ResourceState) -> list[ResourceState]:
         return [
             target
             for urn in dict.fromkeys(item.references())
             for target in self._by_urn.get(urn, ())
-            if target.key != item.key and (item.delete or not target.delete)
+            if target.key != item.key and self._is_meant(target, item)
         ]
+
+    def _is_meant(self, target: ResourceState, item: ResourceState) -> bool:
+        """Return whether a reference of `item` to the URN of `target` means `target`."""
+        if item.delete or not target.delete:
+            return True
+        before = self._position.get((target.urn, target.id))
+        after = self._position.get((item.urn, item.id))
+        return before is not None and after is not None and before < after

@@ -10,6 +10,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.diff import Diff, interpret, reset_ignored, reset_ignored_of_component
+from rehearsal.engine.errors import SkippedError
 from rehearsal.engine.events import Op, PropertyChange, Severity, Step
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.providers.builtin import PACKAGE as BUILTIN_PACKAGE
@@ -501,6 +502,8 @@ class StepGenerator:
                 owner = self._registry.get(item.provider) if item.provider else None
                 ask = not item.retain_on_delete and item.deleted_with not in deleted
                 self._executor.delete(owner, item, ask=ask, awaits_replacement=True)
+                if self._deployment.has_failed(item.urn):  # an after hook: nothing is deleted or created then
+                    raise SkippedError
         finally:
             self._claims.release(dependents)
 

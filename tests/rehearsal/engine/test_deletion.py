@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
@@ -42,35 +41,41 @@ def _names(items: list[ResourceState]) -> list[str]:
 
 def test_dependents_are_deleted_first() -> None:
     a, b, c = _state("a"), _state("b", "a"), _state("c", "a", "b")
-    order = _DeletionOrder([a, b, c])
-    assert _names(order.ready()) == ["c"]
-    order.deleted(c)
-    assert _names(order.ready()) == ["b"]
-    order.deleted(b)
-    assert _names(order.ready()) == ["a"]
+    assert _groups(_DeletionOrder([a, b, c])) == [["c"], ["b"], ["a"]]
+
+
+def test_resource_without_dependencies_is_in_the_last_group() -> None:
+    """As in the CLI, whose groups are formed from the other end."""
+    items = [_state("a"), _state("b", "a"), _state("alone")]
+    assert _groups(_DeletionOrder(items)) == [["b"], ["a", "alone"]]
 
 
 def test_dependencies_of_a_resource_that_is_not_deleted_are_retained() -> None:
     items = [_state("a"), _state("b", "a"), _state("c", "b"), _state("other")]
     order = _DeletionOrder(items)
-    assert _names(order.ready()) == ["c", "other"]
+    assert _names(order.ready()) == ["c"]
     order.retain(items[2])
-    order.deleted(items[3])
-    assert order.ready() == []
+    assert _groups(order) == [["other"]]
 
 
 def test_retired_resource_waits_for_retired_ones_only() -> None:
     old, live, old_user = _state("a", delete=True), _state("user", "a"), _state("user", "a", delete=True)
     order = _DeletionOrder([old, live, replace(old_user, id="former")])
-    assert _names(order.ready()) == ["user", "former"]
-    order.deleted(replace(old_user, id="former"))
-    assert _names(order.ready()) == ["a"]
+    assert _groups(order) == [["former"], ["a", "user"]]
+
+
+def test_resource_that_is_replaced_outlives_its_undeclared_dependents() -> None:
+    old, user = _state("a", delete=True), _state("user", "a")
+    recorded = (replace(old, delete=False), user)
+    assert _groups(_DeletionOrder([old, user], recorded)) == [["user"], ["a"]]
 
 
 def test_cycle_of_a_damaged_state_is_deleted_in_any_order() -> None:
-    order = _DeletionOrder([_state("a", "b"), _state("b", "a")])
-    assert _names(order.ready()) == ["a", "b"]
-    assert order.ready() == []
+    assert _groups(_DeletionOrder([_state("a", "b"), _state("b", "a"), _state("c")])) == [["a", "b"], ["c"]]
+
+
+def _groups(order: _DeletionOrder) -> list[list[str]]:
+    return list(iter(lambda: _names(order.ready()), []))
 
 
 def test_order_takes_linear_time() -> None:
@@ -88,8 +93,6 @@ def test_order_takes_linear_time() -> None:
         try:
             order, deleted = _DeletionOrder(items), 0
             while found := order.ready():
-                for item in found:
-                    order.deleted(item)
                 deleted += len(found)
         finally:
             sys.settrace(former)
@@ -170,18 +173,21 @@ def test_deletion_without_a_working_provider_is_an_error(
 
 
 def test_update_deletes_in_groups_and_starts_none_after_a_failure(stack: Stack, cloud: Cloud) -> None:
-    """As under the CLI: a resource of the second group stays, although nothing refers to it any more."""
-    base_is_deleted = threading.Event()
+    """As under the CLI: a resource of the last group stays, although nothing refers to it."""
 
-    def refuse_late(request: object) -> None:
-        base_is_deleted.wait(0.5)
+    def refuse(request: object) -> None:
         raise refused("still in use")
 
-    stack.up('base = Thing("base")\nThing("other", ResourceOptions(depends_on=[base]))\nThing("slow")\n')
-    cloud.after[("Delete", "slow")] = refuse_late
-    cloud.after[("Delete", "base")] = lambda request: base_is_deleted.set()
+    stack.up('base = Thing("base")\nThing("other", ResourceOptions(depends_on=[base]))\nThing("alone")\n')
+    cloud.after[("Delete", "other")] = refuse
     assert not stack.update("pass\n").ok
-    assert stack.names() == {"base", "slow"}
+    assert stack.names() == {"base", "other", "alone"}
     cloud.after.clear()
     stack.up("pass\n")
     assert stack.names() == set()
+
+
+def test_replaced_resource_is_deleted_after_its_undeclared_dependents(stack: Stack, cloud: Cloud) -> None:
+    stack.up('base = Thing("base", fixed=1)\nThing("user", ResourceOptions(depends_on=[base]))\n')
+    stack.up('Thing("base", fixed=2)\n')
+    assert [name for _, name in cloud.calls("Delete")] == ["user", "base"]

@@ -83,6 +83,21 @@ def test_program_does_not_receive_a_resource_whose_after_hook_has_failed(stack: 
     assert not result.outputs
 
 
+def test_nothing_replaces_a_resource_whose_after_delete_hook_has_failed(stack: Stack, cloud: Cloud) -> None:
+    program = """
+    def fail(args):
+        raise ValueError("refused by a hook")
+    binding = pulumi.ResourceHookBinding(after_delete=[pulumi.ResourceHook("h", fail)])
+    Thing("a", ResourceOptions(hooks=binding, delete_before_replace=True), fixed={})
+"""
+    stack.up(program.format(1))
+    result = stack.update(program.format(2))
+    assert messages(result) == ["after hook 'h' failed: refused by a hook"]
+    assert ops(result) == {}
+    assert cloud.names() == set()
+    assert stack.record("a").pending_replacement
+
+
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
