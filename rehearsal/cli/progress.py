@@ -128,6 +128,12 @@ class Overview:
         self._live: Live | None = None
 
     def __enter__(self) -> Overview:
+        if self.progress is not None:
+            # Without a thread of its own: jobs are forked while it is shown.
+            self._live = Live(
+                console=self._console, get_renderable=self._render, auto_refresh=False, transient=True
+            )
+            self._live.start(refresh=True)
         return self
 
     def __exit__(
@@ -143,13 +149,8 @@ class Overview:
 
     def _count(self, job: Job, ended: int) -> None:
         self._counts[job.stack] = self._counts.get(job.stack, 0) + ended
-        if self._live is None:
-            # Without a thread of its own: further jobs are forked while it is shown.
-            self._live = Live(
-                console=self._console, get_renderable=self._render, auto_refresh=False, transient=True
-            )
-            self._live.start()
-        self._live.refresh()
+        if self._live is not None:
+            self._live.refresh()
 
     def _render(self) -> Text:
         seconds = time.monotonic() - self._began

@@ -44,6 +44,7 @@ def test_overview_counts_the_steps_of_each_stack_on_a_terminal(tmp_path: Path) -
     before = set(threading.enumerate())
     with Overview(Console(file=text, width=200, force_terminal=True)) as overview:
         assert overview.progress is not None
+        assert "previewing" in text.getvalue()  # before any stack, while the SDKs are imported
         for ended in (2, 3):
             overview.progress(jobs[0], ended)
         overview.progress(jobs[1], 4)
