@@ -228,9 +228,13 @@ class Operation:
                 deployment.snapshot.follow_renamed(deployment.adopted)
         if monitor.fatal is not None:
             raise monitor.fatal
-        if deployment.failed:
+        result = self._result(deployment)
+        if (
+            deployment.failed or result.errors or result.mandatory
+        ):  # also those of deletions after the program
             executor.retain_former_outputs()
-        return self._result(deployment)
+            result = replace(result, snapshot=deployment.snapshot.snapshot())
+        return result
 
     def _require_known(self, snapshot: Snapshot, *patterns: Patterns) -> None:
         """Refuse URNs in `patterns` that no record has."""

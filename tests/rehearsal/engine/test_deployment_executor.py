@@ -95,6 +95,21 @@ def test_refresh_leaves_the_assets_of_a_stash(stack: Stack) -> None:
     assert stack.record("s").outputs == before
 
 
+def test_stack_outputs_without_a_new_value_outlast_the_failure_of_a_deletion(
+    stack: Stack, cloud: Cloud
+) -> None:
+    """The deletion comes after the registration of the outputs."""
+
+    def refuse(request: object) -> None:
+        raise refused("still in use")
+
+    stack.up('Thing("a")\npulumi.export("x", 1)\npulumi.export("y", 1)\n')
+    cloud.before[("Delete", "a")] = refuse
+    result = stack.update('pulumi.export("x", 2)\n')
+    assert [item.message for item in result.errors] == ["still in use"]
+    assert stack.record("toys-test").outputs == {"x": 2, "y": 1}
+
+
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
     def refuse(request: object) -> None:
         raise refused("quota exceeded")
