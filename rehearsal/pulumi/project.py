@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal.engine.state.secrets import Crypter, given_passphrase
+from rehearsal.engine.state.secrets import Crypter, given_passphrase, is_salt
 from rehearsal.errors import InputError
 from rehearsal.pulumi import cli_version
 from rehearsal.pulumi.config import merged as merge_config
@@ -21,6 +21,29 @@ FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # names of a projec
 # edge is part of every URL.
 _OWN_NAMESPACE: Final = "rehearsal"
 POLICY_NAMESPACE: Final = "policies:"
+
+# Secrets providers with a key of their own (`pkg/secrets/cloud/manager.go`); kingdom does not call them.
+_KEY_SERVICES: Final = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
+
+
+def _uses_key_service(provider: Any) -> bool:
+    """Return whether a `secretsprovider` is the URL of a key, so that `encryptionsalt` has no effect."""
+    return str(provider or "") not in ("", "default", "passphrase")
+
+
+def _encryption_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the keys of a stack file that describe its encryption."""
+    for key in ("secretsprovider", "encryptedkey", "encryptionsalt"):
+        if isinstance(data.get(key), (dict, list)):
+            yield f"{key}: must be text, not {kind_of(data[key])}"
+            return
+    provider = data.get("secretsprovider")
+    if _uses_key_service(provider):
+        if str(provider).partition("://")[0] not in _KEY_SERVICES or "://" not in str(provider):
+            services = ", ".join(f"{name}://" for name in _KEY_SERVICES)
+            yield f"secretsprovider: must be passphrase, default or a URL with {services}, not {provider!r}"
+    elif (salt := data.get("encryptionsalt")) not in (None, "") and not is_salt(str(salt)):
+        yield "encryptionsalt: must have the form v1:<salt>:<encrypted text> of `pulumi stack init`"
 
 
 # Options of the runtime with the values that the Python language host accepts (`parseOptions` in
@@ -257,7 +280,10 @@ class Project:
             for key in config
             if str(key).startswith(f"{_OWN_NAMESPACE}:") and key != f"{_OWN_NAMESPACE}:machine"
         ]
-        merged, problems = merge_config(config, self.config, self.name, self._decrypter(data, path))
+        encryption = list(_encryption_problems(data))
+        decrypt = _never if encryption else self._decrypter(data, path)
+        merged, problems = merge_config(config, self.config, self.name, decrypt)
+        problems += encryption
         problems += [f"config.{key}: unknown; the keys are machine and stackReferences" for key in unknown]
         if data.get("environment"):
             problems.append(
@@ -282,11 +308,14 @@ class Project:
         return self.stacks / f"Pulumi.{name}{self.file.suffix}"
 
     def _decrypter(self, data: dict[str, Any], path: Path) -> Callable[[str], str | None]:
-        """Return the decrypter of a stack file, which returns None without a passphrase."""
+        """Return the decrypter of a stack file, which returns None without a passphrase.
+
+        It does so, too, if the values are encrypted with the key of a key service.
+        """
         salt = data.get("encryptionsalt")
         given = given_passphrase()
-        if not isinstance(salt, str) or given is None:
-            return lambda ciphertext: None
+        if not salt or given is None or _uses_key_service(data.get("secretsprovider")):
+            return _never
         crypter = Crypter.open(given, salt, f"{path}: encryptionsalt")
 
         def decrypt(ciphertext: str) -> str | None:
@@ -299,6 +328,10 @@ class Project:
 
     def state_folder(self, stack: str) -> Path:
         return self.root / STATE_FOLDER / stack
+
+
+def _never(ciphertext: str) -> str | None:
+    return None
 
 
 def policy_config(config: Mapping[str, str]) -> dict[str, str]:

@@ -106,6 +106,19 @@ class Crypter:
         return text
 
 
+def is_salt(text: str) -> bool:
+    """Return whether `text` has the form of `Crypter.state`."""
+    match text.split(":", 2):
+        case ["v1", salt, _]:
+            try:
+                base64.b64decode(salt, validate=True)
+            except binascii.Error:
+                return False
+            return True
+        case _:
+            return False
+
+
 def _key(passphrase: str, salt: bytes, *, temporary: bool) -> bytes:
     return _derive(passphrase, salt, TEMPORARY_ITERATIONS if temporary else ITERATIONS)
 
@@ -122,7 +135,7 @@ def given_passphrase(environment: Mapping[str, str] = os.environ) -> str | None:
     if not (path := environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
         return None
     try:
-        return Path(path).read_text().rstrip("\r\n")
+        return Path(path).read_text().strip()
     except OSError as error:
         raise StateError(
             f"PULUMI_CONFIG_PASSPHRASE_FILE names {path}, which cannot be read: {error.strerror}",

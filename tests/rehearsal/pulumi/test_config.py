@@ -62,7 +62,7 @@ def test_passphrase_decrypts_values_and_they_stay_secret(case: Case, monkeypatch
 
 def test_passphrase_may_be_in_a_file(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
-    (case.root / "passphrase").write_text(f"{PASSPHRASE}\n")
+    (case.root / "passphrase").write_text(f" {PASSPHRASE} \t\n\n")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(case.root / "passphrase"))
     assert case.preview().outputs["pw"] == Secret("opened 7")
 
@@ -71,6 +71,15 @@ def test_wrong_passphrase_is_an_error(case: Case, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "battery staple")
     with pytest.raises(KingdomError, match="passphrase"):
         case.preview()
+
+
+def test_salt_has_no_effect_beside_a_key_service(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
+    file = case.root / "Pulumi.dev.yaml"
+    file.write_text(f"secretsprovider: gcpkms://projects/p/keyRings/k\n{file.read_text()}")
+    assert case.preview().outputs["pw"] == Secret(UNKNOWN)
+    with pytest.raises(KingdomError, match="can only be previewed"):
+        case.up()
 
 
 def test_preview_without_a_passphrase_has_unknown_secrets(

@@ -279,6 +279,41 @@ def test_stack_file_of_another_form_is_an_error(root: Path, text: str, message: 
     assert caught.value.message.endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("encryptionsalt: nonsense\n", "encryptionsalt: must have the form v1:<salt>:<encrypted text>"),
+        ("encryptionsalt: v2:AAAA:v1:AAAA:AAAA\n", "encryptionsalt: must have the form v1:"),
+        ("encryptionsalt: v1:?:v1:AAAA:AAAA\n", "encryptionsalt: must have the form v1:"),
+        ("encryptionsalt: 3\n", "encryptionsalt: must have the form v1:"),
+        ("encryptionsalt: {a: 1}\n", "encryptionsalt: must be text, not a mapping"),
+        ("encryptedkey: {a: 1}\n", "encryptedkey: must be text, not a mapping"),
+        ("secretsprovider: [a]\n", "secretsprovider: must be text, not a list"),
+        (
+            "secretsprovider: nonsense\n",
+            "secretsprovider: must be passphrase, default or a URL with awskms://",
+        ),
+        ("secretsprovider: gcpkms\n", "secretsprovider: must be passphrase, default or a URL with awskms://"),
+        ("secretsprovider: 3\n", "secretsprovider: must be passphrase, default or a URL with awskms://"),
+    ],
+)
+def test_description_of_the_encryption_is_checked(root: Path, text: str, message: str) -> None:
+    stack_text(root, text)
+    with pytest.raises(InputError) as caught:
+        Project.at(root).stack("dev")
+    assert [detail for detail in caught.value.details if detail.startswith(message)]
+
+
+@pytest.mark.parametrize("salt", ["", "''", "null"])
+@pytest.mark.parametrize("provider", ["", "default", "passphrase", "gcpkms://projects/p/keyRings/k"])
+def test_stack_file_without_a_salt_is_valid(
+    root: Path, salt: str, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "any")
+    stack_text(root, f"secretsprovider: {provider}\nencryptionsalt: {salt}\nconfig: {{size: 3}}\n")
+    assert Project.at(root).stack("dev").config["shop:size"] == "3"
+
+
 def test_every_problem_of_a_stack_file_is_listed(root: Path) -> None:
     stack_text(root, "config: {a:b:c: 1, rehearsal:machin: {}, rehearsal:edge: 1}\n")
     with pytest.raises(InputError) as caught:
