@@ -13,6 +13,10 @@ class CallbackError(Exception):
     """A function of the program raised an exception; the message has its reason and source position."""
 
 
+class CallbackEndedError(CallbackError):
+    """The program has ended, after a failure, before its function could be called."""
+
+
 class Callbacks:
     """gRPC channels to the callback servers of the program. Thread-safe."""
 
@@ -21,7 +25,10 @@ class Callbacks:
         self._lock = threading.Lock()
 
     def invoke(self, callback: callback_pb2.Callback, request: Any, response: Any) -> Any:
-        """Call `callback` with `request` and parse the result as a `response`. Raises CallbackError."""
+        """Call `callback` with `request` and parse the result as a `response`.
+
+        Raises CallbackError if the function fails, and CallbackEndedError if its server has stopped.
+        """
         stub = callback_pb2_grpc.CallbacksStub(self._channel(callback.target))
         message = callback_pb2.CallbackInvokeRequest(
             token=callback.token, request=request.SerializeToString()
@@ -29,7 +36,8 @@ class Callbacks:
         try:
             result = stub.Invoke(message)
         except grpc.RpcError as error:
-            raise CallbackError(_reason(error)) from None
+            stopped = isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.UNAVAILABLE
+            raise (CallbackEndedError if stopped else CallbackError)(_reason(error)) from None
         return response.FromString(result.response)
 
     def _channel(self, target: str) -> grpc.Channel:

@@ -15,7 +15,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import callback_pb2, engine_pb2, provider_pb2, resource_pb2
 
 from rehearsal.engine.assets import AssetError, with_hashes
-from rehearsal.engine.callbacks.client import CallbackError
+from rehearsal.engine.callbacks.client import CallbackEndedError, CallbackError
 from rehearsal.engine.callbacks.hooks import HookError
 from rehearsal.engine.deployment import Deployment
 from rehearsal.engine.deployment_executor import DeploymentExecutor
@@ -137,6 +137,8 @@ class Monitor:
             return Goal.from_request(
                 request, deployment.stack, deployment.project, self._root, self._main, deployment.adopted
             )
+        except CallbackEndedError:
+            raise SkippedError from None
         except (ValueError, CallbackError) as error:
             self._refuse(urn, source_text(request.sourcePosition, self._root), error)
             raise StepFailedError(str(error)) from None

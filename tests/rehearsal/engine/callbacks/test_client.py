@@ -75,3 +75,11 @@ def test_error_has_the_exception_and_its_last_position(
     finally:
         callbacks.close()
     assert str(raised.value) == reason
+
+
+def test_call_of_a_program_that_has_ended_is_an_error_of_its_own() -> None:
+    callbacks = client.Callbacks()
+    callback = callback_pb2.Callback(token="1", target="127.0.0.1:9")  # the discard port refuses connections
+    with pytest.raises(client.CallbackEndedError):
+        callbacks.invoke(callback, callback_pb2.CallbackInvokeRequest(), callback_pb2.CallbackInvokeResponse)
+    callbacks.close()
