@@ -220,7 +220,7 @@ class Session:
                 refreshed = self._operation(Silent(), machine, None, targets=targets).refresh()
                 if not refreshed.ok:
                     return refreshed
-            plan = self._operation(Silent(), None, pack, targets=targets).preview()
+            plan = self._operation(Silent(), None, pack, targets=targets).preview(before_update=True)
             if not plan.ok or not planned(plan):
                 return plan
             machine = self._machine()

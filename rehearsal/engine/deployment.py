@@ -34,8 +34,8 @@ class Deployment:
     `config` holds the provider configuration by package. Without a journal the operation is a preview: it
     changes nothing, and plans the remaining resources after a failure, so that all problems are reported at
     once. Tracebacks of internal errors are written to `crash_folder`. `references` returns the outputs of
-    another stack, or None if they are unknown. `targets` limits the operation to some resources,
-    and `autonaming` holds the preferred names of resources that declare none.
+    another stack, or None if they are unknown, which is an error if `requires_stacks`. `targets` limits the
+    operation to some resources, and `autonaming` holds the preferred names of resources that declare none.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Deployment:
         cancelled: threading.Event,
         crash_folder: Path | None = None,
         references: Callable[[str], Properties | None] = lambda name: None,
+        requires_stacks: bool = True,
         targets: Targets = ALL,
         autonaming: Autonaming = AS_PROVIDER,
     ) -> None:
@@ -64,7 +65,7 @@ class Deployment:
         self.selection = Selection(targets)
         self.autonaming = autonaming
         builtin = BuiltinProvider(
-            self.snapshot, references, lambda urn: urn in self.registered, preview=self.preview
+            self.snapshot, references, lambda urn: urn in self.registered, requires_stacks=requires_stacks
         )
         self.registry = ProviderRegistry(
             lambda package: builtin if package == PACKAGE else factory(package),

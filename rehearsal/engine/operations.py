@@ -91,8 +91,11 @@ class Operation:
         if self._current is not None:
             self._current.registry.cancel()
 
-    def preview(self, *, refresh: bool = False) -> Result:
+    def preview(self, *, refresh: bool = False, before_update: bool = False) -> Result:
         """Plan an update without changing anything. Raises KingdomError if the program fails.
+
+        A reference to an unknown stack is an error of a plan `before_update`, because the update would fail;
+        otherwise the outputs of the stack are unknown.
 
         With `refresh`, the plan starts from the values that the clouds have. Errors of the refresh end the
         operation.
@@ -103,7 +106,7 @@ class Operation:
             if not refreshed.ok:
                 return refreshed
             snapshot = refreshed.snapshot
-        return self._run_program(snapshot, None)
+        return self._run_program(snapshot, None, requires_stacks=before_update)
 
     def update(self) -> Result:
         """Update the stack to the declared state. The store's lock must be held. Raises KingdomError."""
@@ -176,13 +179,15 @@ class Operation:
             deployment.snapshot.put(record.without(deleted))  # no record may refer to a deleted one
         return self._result(deployment)
 
-    def _run_program(self, snapshot: Snapshot, journal: Journal | None) -> Result:
+    def _run_program(
+        self, snapshot: Snapshot, journal: Journal | None, *, requires_stacks: bool = True
+    ) -> Result:
         from rehearsal.engine.program import runner as program  # imports the SDK, which takes a second
 
         self._require_known(snapshot, self.targets.replaces)
         if self.program.unreadable:
             self._note_unreadable(previewing=journal is None)
-        deployment = self._deployment(snapshot, journal)
+        deployment = self._deployment(snapshot, journal, requires_stacks=requires_stacks)
         for key in sorted(self.program.unreadable):
             deployment.log(
                 Severity.WARNING, f"config {key} is encrypted and was not decrypted: it is unknown"
@@ -252,10 +257,13 @@ class Operation:
             raise KingdomError(
                 "the configuration holds encrypted values that cannot be decrypted:",
                 details=[f"config.{key}" for key in sorted(self.program.unreadable)],
-                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the passphrase of the stack file.",
+                remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the passphrase of the stack file. With a"
+                " `secretsprovider` that is a key service, the stack can only be previewed.",
             )
 
-    def _deployment(self, snapshot: Snapshot, journal: Journal | None) -> Deployment:
+    def _deployment(
+        self, snapshot: Snapshot, journal: Journal | None, *, requires_stacks: bool = True
+    ) -> Deployment:
         self._current = Deployment(
             stack=self.program.stack,
             project=self.program.project,
@@ -268,6 +276,7 @@ class Operation:
             cancelled=self.cancel,
             crash_folder=self.store.folder,
             references=self.program.references,
+            requires_stacks=requires_stacks,
             targets=self.targets,
             autonaming=Autonaming.parse(self.program.config, self.program.project, self.program.stack),
         )

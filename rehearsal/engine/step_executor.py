@@ -245,7 +245,8 @@ class StepExecutor:
         """Return the cloud's state of `resource`, unrecorded; None if absent. Raises StepFailedError."""
         errors: tuple[str, ...] = ()
         outputs, inputs = resource.outputs, resource.inputs
-        if package_of(resource.type) != BUILTIN_PACKAGE:  # which is part of the engine
+        builtin = package_of(resource.type) == BUILTIN_PACKAGE  # which is part of the engine
+        if not builtin:
             outputs, inputs = without_contents(outputs), without_contents(inputs)
         try:
             response = provider.Read(
@@ -274,7 +275,9 @@ class StepExecutor:
             id=id_,
             inputs=with_secrets_of(with_contents_of(inputs, resource.inputs), resource.inputs),
             # Secret outputs stay secret although a provider reads them back in plaintext.
-            outputs=with_secrets_of(
+            outputs=outputs_of(resource, outputs)
+            if builtin
+            else with_secrets_of(
                 outputs_of(resource, with_contents_of(outputs, resource.inputs)), resource.outputs
             ),
             init_errors=errors,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rehearsal.engine.state.secrets import passphrase
 from rehearsal.engine.state.store import Store
@@ -13,6 +14,8 @@ from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack
 from rehearsal.pulumi.properties import Properties, Secret
 from rehearsal.pulumi.urn import ROOT_STACK_TYPE
 from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
+
+_STACK_NAME: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
 
 
 class StackOutputs:
@@ -30,7 +33,7 @@ class StackOutputs:
         self._secrets = secrets
 
     def __call__(self, name: str) -> Properties | None:
-        _, project, stack = self._parts(name)
+        project, stack = self._parts(name)
         given = self._given()
         if name in given:
             value = given[name]
@@ -48,18 +51,20 @@ class StackOutputs:
             return {} if found is None and stack == self._stack.name else found
         return None
 
-    def _parts(self, name: str) -> tuple[str, str, str]:
-        """Return organization, project and stack; the short forms are ``stack`` and ``project/stack``."""
+    def _parts(self, name: str) -> tuple[str, str]:
+        """Return project and stack of a name. Raises InputError.
+
+        The short forms are ``stack`` and ``organization/stack``, of this project (``ParseReference`` in
+        ``pkg/backend/diy/store.go``). Unlike there, the organization may have any name, as in Pulumi Cloud.
+        """
         parts = name.split("/")
-        match parts if all(parts) else []:
-            case [stack]:
-                return "organization", self._project.name, stack
-            case [project, stack]:
-                return "organization", project, stack
-            case [organization, project, stack]:
-                return organization, project, stack
-            case _:
-                raise InputError(f"{name!r} is not the name of a stack, such as organization/project/stack")
+        if len(parts) > 3 or not _STACK_NAME.fullmatch(parts[-1]):
+            raise InputError(
+                f"{name!r} is not the name of a stack, such as organization/project/stack",
+                remedy="The name of a stack has letters, digits, hyphens, underscores and periods.",
+            )
+        project = parts[1] if len(parts) == 3 else ""
+        return project or self._project.name, parts[-1]
 
     def _given(self) -> Mapping[str, Any]:
         given = self._stack.references
@@ -78,7 +83,7 @@ class StackOutputs:
             # After `kingdom down` the folder remains: as in the CLI, the stack exists and has no outputs.
             return {} if state.is_dir() else None
         records = Store(state, lambda new: passphrase(folder, new=new)).load().resources
-        return next((dict(item.outputs) for item in records if item.type == ROOT_STACK_TYPE), None)
+        return next((dict(item.outputs) for item in records if item.type == ROOT_STACK_TYPE), {})
 
 
 def _opened(value: Any) -> Any:

@@ -95,6 +95,21 @@ def test_refused_or_failed_plan_changes_nothing(root: Path) -> None:
     assert recorded(root) == []
 
 
+def test_plan_of_an_update_refuses_a_reference_to_an_unknown_stack(root: Path) -> None:
+    (root / "__main__.py").write_text("""
+import pulumi
+import pulumi_random as random
+
+random.RandomPet("pet")
+pulumi.export("x", pulumi.StackReference("organization/other/dev").get_output("x"))
+""")
+    assert opened(root).preview(Silent()).ok
+    result = opened(root).up(Silent(), proceed)
+    assert result.planned
+    assert "unknown stack 'organization/other/dev'" in result.errors[0].message
+    assert recorded(root) == []
+
+
 def test_update_without_a_change_is_its_plan_and_rewrites_no_resource(root: Path) -> None:
     opened(root).up(Silent(), proceed)
     before = opened(root).store.load().resources

@@ -25,9 +25,10 @@ _STACK_REFERENCE: Final = "pulumi:pulumi:StackReference"
 class BuiltinProvider:
     """Provider backed by the records of this operation and the outputs of other stacks.
 
-    `outputs_of` returns the outputs of a stack, or None if the stack is unknown: the outputs are then unknown
-    in a preview, and an error in an update. `getResource` finds only resources that `is_registered` in this
-    operation, because the record of another one may be out of date or about to be deleted.
+    `outputs_of` returns the outputs of a stack, or None if the stack is unknown: that is an error if
+    `requires_stacks`, as in an update; otherwise the outputs are unknown. `getResource` finds only resources
+    that `is_registered` in this operation, because the record of another one may be out of date or about to
+    be deleted.
     """
 
     def __init__(
@@ -36,12 +37,12 @@ class BuiltinProvider:
         outputs_of: Callable[[str], Properties | None],
         is_registered: Callable[[str], bool],
         *,
-        preview: bool,
+        requires_stacks: bool,
     ) -> None:
         self._snapshot = snapshot
         self._is_registered = is_registered
         self._outputs_of = outputs_of
-        self._preview = preview
+        self._requires_stacks = requires_stacks
 
     def CheckConfig(self, request: provider_pb2.CheckRequest, context: Any) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
@@ -67,6 +68,9 @@ class BuiltinProvider:
         ]
         if key not in inputs:
             reason = f"missing required property {key!r}"
+            failures.append(provider_pb2.CheckFailure(property=key, reason=reason))
+        elif key == "name" and inputs[key] is not UNKNOWN and not isinstance(inputs[key], str):
+            reason = "property 'name' must be a string"
             failures.append(provider_pb2.CheckFailure(property=key, reason=reason))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
@@ -127,7 +131,7 @@ class BuiltinProvider:
     def _stack(self, name: str) -> Properties:
         outputs = self._outputs_of(name)
         if outputs is None:
-            if not self._preview:
+            if self._requires_stacks:
                 raise _refused(
                     f"unknown stack {name!r}. Rehearse it first (`kingdom up`), or give its outputs under"
                     " `rehearsal:stackReferences` in the stack file"

@@ -438,6 +438,20 @@ def test_stack_reference_reads_a_stack_rehearsed_before(case: Open) -> None:
     assert program.up().outputs["o"] == Secret(7)
 
 
+def test_refresh_records_an_output_of_another_stack_that_is_secret_no_more(case: Open) -> None:
+    program = case("stack-reference")
+    (program.root / "__main__.py").write_text(
+        "import pulumi\npulumi.CustomResource('pulumi:pulumi:StackReference', 'r', {'name': 'x/other/dev'})\n"
+    )
+    file = program.root / "Pulumi.dev.yaml"
+    text = file.read_text()
+    for value, recorded in (("{secret: s}", Secret("s")), ("s", "s")):
+        file.write_text(f"{text}  rehearsal:stackReferences: {{x/other/dev: {{y: {value}}}}}\n")
+        program.up()
+        assert program.refresh().ok
+        assert program.record("r").outputs["outputs"] == {"y": recorded}
+
+
 def test_function_without_a_model_has_a_result_of_its_declared_type(case: Open) -> None:
     program = case("invoke-unsupported")
     preview = program.preview()

@@ -33,7 +33,7 @@ def provider(*, preview: bool = False) -> BuiltinProvider:
         SnapshotManager(Snapshot((THING, FORMER)), None),
         STACKS.get,
         {THING.urn}.__contains__,
-        preview=preview,
+        requires_stacks=not preview,
     )
 
 
@@ -51,6 +51,9 @@ def invoke(token: str, *, preview: bool = False, **args: Any) -> Any:
         (REFERENCE, {"name": "other"}, []),
         (STASH, {}, ["missing required property 'input'"]),
         (REFERENCE, {"name": "other", "x": 1}, ["unknown property 'x'"]),
+        (REFERENCE, {"name": UNKNOWN}, []),
+        (REFERENCE, {"name": 3}, ["property 'name' must be a string"]),
+        (REFERENCE, {"name": Secret("other")}, ["property 'name' must be a string"]),
     ],
 )
 def test_inputs_are_checked(type_: str, inputs: dict[str, Any], reasons: list[str]) -> None:
