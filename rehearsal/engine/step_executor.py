@@ -123,14 +123,16 @@ class StepExecutor:
         self, provider: Provider, goal: ResourceState, *, retires: ResourceState | None = None
     ) -> ResourceState:
         """Create a resource and record it; `retires` is the record it replaces. Raises StepFailedError."""
+        self._before("BeforeCreate", new=goal)
         if is_provider(goal.type):
             import uuid
 
             id_ = UNKNOWN_SENTINEL if self.preview else str(uuid.uuid4())
-            return self._snapshot.put(
+            recorded = self._snapshot.put(
                 replace(goal, id=id_, outputs=_provider_outputs(goal)), ends="creating", retires=retires
             )
-        self._before("BeforeCreate", new=goal)
+            self._after("AfterCreate", new=recorded)
+            return recorded
         self._begin("creating", goal)
         request = _creation(goal, preview=self.preview)
         try:
@@ -151,9 +153,11 @@ class StepExecutor:
     def update(self, provider: Provider, old: ResourceState, goal: ResourceState) -> ResourceState:
         """Update a resource and record it. Raises StepFailedError and leaves the old record in place."""
         goal = replace(goal, id=old.id)
-        if is_provider(goal.type):
-            return self._snapshot.put(replace(goal, outputs=_provider_outputs(goal)), ends="updating")
         self._before("BeforeUpdate", old=old, new=goal)
+        if is_provider(goal.type):
+            recorded = self._snapshot.put(replace(goal, outputs=_provider_outputs(goal)), ends="updating")
+            self._after("AfterUpdate", old=old, new=recorded)
+            return recorded
         self._begin("updating", goal)
         request = provider_pb2.UpdateRequest(
             id=old.id,

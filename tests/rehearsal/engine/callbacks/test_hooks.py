@@ -98,6 +98,46 @@ def test_nothing_replaces_a_resource_whose_after_delete_hook_has_failed(stack: S
     assert stack.record("a").pending_replacement
 
 
+def test_hooks_of_a_provider_run(stack: Stack) -> None:
+    program = """
+    kinds = ["before_create", "after_create", "before_update", "after_update", "before_delete"]
+    def hook(kind):
+        return pulumi.ResourceHook(kind, lambda args: print(kind, args.name))
+    hooks = {{kind: [hook(kind)] for kind in kinds}}
+    class Provider(pulumi.ProviderResource):
+        pass
+    {}
+"""
+    declared = (
+        'Provider("toy", "p", {{"region": "{}"}}, ResourceOptions(hooks=pulumi.ResourceHookBinding(**hooks)))'
+    )
+    printed = [
+        messages(stack.up(program.format(text)))
+        for text in (declared.format("north"), declared.format("south"), "")
+    ]
+    assert printed == [
+        ["before_create p", "after_create p"],
+        ["before_update p", "after_update p"],
+        ["before_delete p"],
+    ]
+
+
+def test_provider_whose_before_hook_fails_is_not_created(stack: Stack) -> None:
+    result = stack.update(
+        """
+        def fail(args):
+            raise ValueError("refused by a hook")
+        binding = pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook("h", fail)])
+        class Provider(pulumi.ProviderResource):
+            pass
+        p = Provider("toy", "p", {"region": "north"}, ResourceOptions(hooks=binding))
+        Thing("a", ResourceOptions(provider=p))
+        """
+    )
+    assert messages(result) == ["before hook 'h' failed: refused by a hook"]
+    assert ops(result) == {}
+
+
 @pytest.mark.parametrize(
     ("declared", "reason"),
     [
