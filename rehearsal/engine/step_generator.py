@@ -90,7 +90,7 @@ class StepGenerator:
         goal = replace(goal, inputs=recorded)
         found = differences(old.inputs, inputs)
         changes = tuple(PropertyChange(path, kind) for path, kind in found.items())
-        replaces = self._deployment.selection.replaces(goal.urn) or old.pending_replacement
+        replaces = self._is_requested(goal, old) or old.pending_replacement
         if replaces or self._replaced_along(goal, old) or not self._same_trigger(goal, old):
             step = self._step(Op.REPLACE, goal, changes)
             self._guard_replacement(goal, old)
@@ -137,7 +137,7 @@ class StepGenerator:
                 else replace(goal, inputs=old.inputs)
             )
             return self._create(self._remediated(goal), provider, Op.REPLACE)
-        declared, requested = goal, self._deployment.selection.replaces(goal.urn)
+        declared, requested = goal, old is not None and self._is_requested(goal, old)
         if old is not None and goal.ignore_changes and not requested:
             goal = self._with_ignored(goal, old)
         goal = self._remediated(
@@ -221,6 +221,10 @@ class StepGenerator:
         if not self._deployment.preview:
             self._reject(goal, message)
         self._deployment.log(Severity.WARNING, message, goal.urn)
+
+    def _is_requested(self, goal: Goal, old: ResourceState) -> bool:
+        """Return whether `goal` is replaced although nothing differs, as an option or its record requests."""
+        return old.tainted or self._deployment.selection.replaces(goal.urn)
 
     def _replaced_along(self, goal: Goal, old: ResourceState) -> str:
         """Return the option by which `goal` is replaced along with another resource, or an empty string."""
@@ -373,7 +377,7 @@ class StepGenerator:
             news=encode(goal.inputs),
             ignoreChanges=goal.ignore_changes,
         )
-        reason = "id" if self._deployment.selection.replaces(goal.urn) else self._replaced_along(goal, old)
+        reason = "id" if self._is_requested(goal, old) else self._replaced_along(goal, old)
         if not self._same_trigger(goal, old):
             reason = "replacementTrigger"
         if reason:

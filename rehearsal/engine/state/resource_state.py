@@ -53,6 +53,7 @@ class ResourceState:
     external: bool = False
     delete: bool = False
     pending_replacement: bool = False
+    tainted: bool = False  # to be replaced by the next update (`pulumi state taint`)
     retain_on_delete: bool = False
     deleted_with: str = ""
     replace_with: tuple[str, ...] = ()
@@ -141,6 +142,7 @@ _FLAGS: Final = {
     "external": "external",
     "delete": "delete",
     "pendingReplacement": "pending_replacement",
+    "taint": "tainted",
     "retainOnDelete": "retain_on_delete",
 }
 _LISTS: Final = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from rehearsal.engine.events import Op
 from rehearsal.pulumi.properties import Secret
+from rehearsal.pulumi.urn import name_of
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud
 from tests.rehearsal.engine.test_policy_checks import Pack, finding, remedy
@@ -195,3 +197,26 @@ def test_import_of_the_id_that_a_resource_has_changes_nothing(stack: Stack, clou
     assert ops(result) == {}
     assert cloud.calls("Create", "Delete", "Read") == []
     assert stack.record("a").id == id_
+
+
+BOX = """
+class Box(pulumi.ComponentResource):
+    def __init__(self, name):
+        super().__init__("toy:index:Box", name)
+{}
+"""
+
+
+@pytest.mark.parametrize("declared", ['Thing("a", value=1)', 'Box("a")'])
+def test_tainted_resource_is_replaced_once(stack: Stack, declared: str) -> None:
+    """`pulumi state taint` marks the record."""
+    program = BOX.format(declared)
+    stack.up(program)
+    snapshot = stack.snapshot()
+    resources = tuple(replace(item, tainted=name_of(item.urn) == "a") for item in snapshot.resources)
+    with stack.store.lock("test"):
+        stack.store.fold(replace(snapshot, resources=resources))
+    assert stack.refresh().ok
+    assert stack.record("a").tainted
+    assert ops(stack.up(program)) == {"a": Op.REPLACE}
+    assert ops(stack.up(program)) == {}

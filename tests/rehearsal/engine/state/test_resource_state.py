@@ -37,6 +37,7 @@ FULL = state(
     external=True,
     delete=True,
     pending_replacement=True,
+    tainted=True,
     retain_on_delete=True,
     deleted_with=urn("c"),
     replace_with=(urn("d"),),
