@@ -1,4 +1,4 @@
-"""Nodes of YAML documents: all of them, their depth, and their number with every alias replaced.
+"""Nodes of YAML documents: all of them, their depth, their number with every alias replaced, their anchors.
 
 libyaml recurses for each level and overflows the stack of the process; an alias repeats everything below its
 anchor.
@@ -6,6 +6,7 @@ anchor.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -50,6 +51,34 @@ def _far_in(levels: int) -> re.Pattern[str]:
     """Return the pattern of a line that is indented so far that its depth may exceed `levels`."""
     # With a line feed instead of ``^``, the search is five times as fast.
     return re.compile(rf"\n[ \t?:-]{{{levels // 4 - 1}}}")
+
+
+def repeats_anchor(error: yaml.YAMLError) -> bool:
+    """Whether a document was refused because it declares an anchor again."""
+    return "duplicate anchor" in (getattr(error, "context", "") or "")
+
+
+def with_distinct_anchors(text: str) -> str:
+    """Return `text` with an own name for each anchor, and the aliases of the latest one before them.
+
+    An anchor may be declared again (YAML 1.2.2, section 3.2.2.2), which PyYAML refuses and the parsers of
+    Go accept.
+    """
+    # libyaml does not count a byte order mark.
+    start = int(text.startswith("\ufeff"))
+    pieces: list[str] = []
+    at = 0
+    latest: dict[str, str] = {}
+    with contextlib.suppress(yaml.YAMLError):
+        for number, token in enumerate(yaml.scan(text, Loader=_LOADER)):
+            if isinstance(token, yaml.AnchorToken):
+                latest[token.value] = f"n{number}"
+            elif not isinstance(token, yaml.AliasToken) or token.value not in latest:
+                continue
+            name = start + token.start_mark.index + 1  # behind the ampersand or the asterisk
+            pieces += [text[at:name], latest[token.value]]
+            at = name + len(token.value)
+    return "".join((*pieces, text[at:]))
 
 
 def expanded_size(node: yaml.Node, cyclic: int) -> int:

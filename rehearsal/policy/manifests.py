@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fnmatch
 import os
 import re
@@ -174,6 +175,8 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
             found.extend(_documents(name, rest, strict=strict, reading=reading))
             break
         except yaml.YAMLError as error:
+            if not strict and name.endswith(".json") and _is_json_with_comments(text):
+                return
             line, reason = _place(error, rest)
             where = name if line is None else f"{name}:{line + 1}"
             hint = "; it looks like a template: render it first" if "{{" in text else ""
@@ -192,6 +195,14 @@ def _read_file(name: str, text: str, *, strict: bool, reading: Reading) -> None:
         reading.directives.update(item.resource.urn for item in found if _has_directive(item.tree))
     if found and _MARK in text:
         reading.ignores.extend(_ignores(name, text, [manifest.tree for manifest in found]))
+
+
+def _is_json_with_comments(text: str) -> bool:
+    """Whether `text` has comments or trailing commas, as settings of editors and compilers, and no object."""
+    return '"apiVersion"' not in text and _JSON_COMMENT.search(text) is not None
+
+
+_JSON_COMMENT: Final = re.compile(r"(?:^|[\s,{\[])(?://|/\*)|,\s*[}\]]")
 
 
 def _place(error: yaml.YAMLError, text: str) -> tuple[int | None, str]:
@@ -281,18 +292,24 @@ def _excluded(file: Path, folder: Path, patterns: tuple[str, ...]) -> bool:
 def _texts(path: str, exclude: tuple[str, ...], problems: list[str]) -> Iterator[tuple[str, str]]:
     if path == "-":
         try:
-            # Strictly UTF-8 as files are, whatever the terminal's encoding lets through.
-            yield "<stdin>", sys.stdin.buffer.read().decode()
+            # As files are read, whatever the terminal's encoding lets through.
+            yield "<stdin>", _text(sys.stdin.buffer.read())
         except UnicodeDecodeError:
             problems.append("<stdin>: not text")
         return
     for file in _files(Path(path), exclude, problems) if Path(path).is_dir() else [Path(path)]:
         try:
-            yield str(file), file.read_text()
+            yield str(file), _text(file.read_bytes())
         except OSError as error:
             problems.append(f"{file}: {error.strerror}")
         except UnicodeDecodeError:
             problems.append(f"{file}: not text")
+
+
+def _text(data: bytes) -> str:
+    """Return the text of a file: UTF-16 with a byte order mark, as PowerShell writes it, else UTF-8."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _files(place: Path, exclude: tuple[str, ...], problems: list[str]) -> list[Path]:

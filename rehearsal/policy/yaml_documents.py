@@ -1,7 +1,8 @@
 """Parse YAML as `kubectl` does: documents as JSON values, with the line of every value.
 
 Plain scalars are resolved as in `sigs.k8s.io/yaml` (`resolve.go` of go.yaml.in/yaml/v2): YAML 1.1 with ``y``
-and ``n``, ``0o17`` and ``1e3``, and without numbers to base 60 and dates. Depth and size are bounded, because
+and ``n``, ``0o17`` and ``1e3``, and without numbers to base 60 and dates; unknown tags have no effect, and
+an anchor may be declared again. Depth and size are bounded, because
 the parser recurses for each level and an alias repeats everything below its anchor.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import math
 import operator
@@ -19,7 +21,13 @@ from typing import Any, Final
 
 import yaml
 
-from rehearsal.yaml_nodes import expanded_size, nodes_below, too_deep
+from rehearsal.yaml_nodes import (
+    expanded_size,
+    nodes_below,
+    repeats_anchor,
+    too_deep,
+    with_distinct_anchors,
+)
 
 _SURROGATES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 MAX_DEPTH: Final = 1_000  # levels
@@ -104,6 +112,18 @@ def documents(text: str) -> Iterator[Document]:
             raise TooLargeError
     else:
         text = json_text
+    done = 0
+    try:
+        for document in _composed(text):
+            yield document
+            done += 1
+    except yaml.composer.ComposerError as error:
+        if not repeats_anchor(error):
+            raise
+        yield from itertools.islice(_composed(with_distinct_anchors(text)), done, None)
+
+
+def _composed(text: str) -> Iterator[Document]:
     has_aliases = _may_have_alias(text)
     loader: Any = _Loader(text)
     try:
@@ -208,6 +228,17 @@ def _construct_timestamp(loader: _Loader, node: Any) -> str:
     return str(loader.construct_scalar(node))
 
 
+def _construct_untagged(loader: _Loader, node: Any) -> Any:
+    """Return the value of a node with an unknown tag, which has no effect: of a scalar, the text."""
+    if isinstance(node, yaml.ScalarNode):
+        return str(loader.construct_scalar(node))
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+for _tag in (None, f"{_TAG}set", f"{_TAG}omap", f"{_TAG}pairs"):
+    _Loader.add_constructor(_tag, _construct_untagged)
 for _tag in (_INT, _FLOAT, _BOOL):
     _Loader.add_constructor(_tag, _constructed)
 _Loader.add_constructor(f"{_TAG}timestamp", _construct_timestamp)

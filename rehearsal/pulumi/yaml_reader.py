@@ -16,7 +16,13 @@ from typing import Any, Final
 import yaml
 
 from rehearsal.errors import InputError
-from rehearsal.yaml_nodes import expanded_size, nodes_below, too_deep
+from rehearsal.yaml_nodes import (
+    expanded_size,
+    nodes_below,
+    repeats_anchor,
+    too_deep,
+    with_distinct_anchors,
+)
 
 _WORDS: Final[dict[str, Any]] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -227,6 +233,15 @@ def _first_document(text: str) -> Any:
     if (mark := too_deep(text, _MAX_DEPTH)) is not None:
         problem = f"it is nested more than {_MAX_DEPTH} levels deep"
         raise yaml.constructor.ConstructorError(None, None, problem, mark)
+    try:
+        return _composed(text)
+    except yaml.composer.ComposerError as error:
+        if not repeats_anchor(error):
+            raise
+        return _composed(with_distinct_anchors(text))
+
+
+def _composed(text: str) -> Any:
     loader: Any = _Loader(text)
     try:
         if not loader.check_node():

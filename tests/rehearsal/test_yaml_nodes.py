@@ -9,7 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.yaml_nodes import expanded_size, nodes_below, too_deep
+from rehearsal.yaml_nodes import (
+    expanded_size,
+    nodes_below,
+    repeats_anchor,
+    too_deep,
+    with_distinct_anchors,
+)
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.integers() | st.text(max_size=3),
@@ -53,3 +59,21 @@ def test_size_counts_what_aliases_repeat() -> None:
 def test_nodes_are_listed_once_in_the_order_of_the_text() -> None:
     found = nodes_below(composed("{a: &x [1, 2], b: *x, c: d}"))
     assert [node.value for node in found if isinstance(node, yaml.ScalarNode)] == list("a12bcd")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_repeated_anchor_gets_a_name_of_its_own(mark: str) -> None:
+    text = f"{mark}é: &x 1\nb: &x [y]\nc: {{d: *x, e: '&x *x'}}\n"
+    with pytest.raises(yaml.composer.ComposerError) as refused:
+        composed(text)
+    assert repeats_anchor(refused.value)
+    tree = composed(with_distinct_anchors(text))
+    value = yaml.constructor.SafeConstructor().construct_document(tree)
+    assert value == {"é": 1, "b": ["y"], "c": {"d": ["y"], "e": "&x *x"}}
+
+
+def test_text_behind_a_syntax_error_is_unchanged() -> None:
+    assert with_distinct_anchors("a: &x 1\nb: @\nc: &x 2\n").endswith(" 1\nb: @\nc: &x 2\n")
+    with pytest.raises(yaml.YAMLError) as refused:
+        composed("a: [1\n")
+    assert not repeats_anchor(refused.value)

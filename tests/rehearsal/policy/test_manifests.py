@@ -165,9 +165,27 @@ def test_standard_input_is_utf_8_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(POD.encode()), "ascii"))
     (pod,) = read(["-"]).manifests
     assert (pod.file, pod.name) == ("<stdin>", "fine")
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xe9"), "utf-8"))
     with pytest.raises(InputError, match="<stdin>: not text"):
         read(["-"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_text_is_utf_8_or_has_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding.startswith("utf-16") else ""
+    (tmp_path / "pod.yaml").write_bytes(f"{mark}{POD}".replace("\n", "\r\n").encode(encoding))
+    reading = read([str(tmp_path)])
+    assert [item.name for item in reading.manifests] == ["fine"]
+    assert reading.problems == []
+
+
+def test_settings_in_json_with_comments_are_left_out_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(POD)
+    (tmp_path / "tsconfig.json").write_text('{\n  // comment\n  "strict": true,\n}\n')
+    assert read([str(tmp_path)]).problems == []
+    (tmp_path / "pod.json").write_text('{\n  // comment\n  "apiVersion": "v1"\n}\n')
+    (problem,) = read([str(tmp_path)]).problems
+    assert problem.startswith(f"{tmp_path}/pod.json:")
 
 
 def test_path_without_an_object_is_a_problem(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rehearsal.policy.yaml_documents import MAX_DEPTH, TooLargeError, documents
 from rehearsal.pulumi import gc_pause
 
-TEXTS = {
+TEXTS: dict[str, object] = {
     "a: 1\nb: [x, 2.5, true, null, ~, '']\n": {"a": 1, "b": ["x", 2.5, True, None, None, ""]},
     "8080: a\ntrue: b\nnull: c\n1.5: d\n": {"8080": "a", "true": "b", "null": "c", "1.5": "d"},
     "on: yes\nmode: 0o644\nold: 0644\n": {"true": True, "mode": 420, "old": 420},
@@ -54,6 +54,16 @@ TEXTS = {
         "c": {"k": "v", "m": 1},
     },
     "a: !!str 1\nb: !!binary aGk=\nc: !!int 0o7\nd: !!float 1\n": {"a": "1", "b": "hi", "c": 7, "d": 1.0},
+    "a: &x 1\nb: &x 2\nc: *x\nd: [&y é, *x, *y]\n": {"a": 1, "b": 2, "c": 2, "d": ["é", 2, "é"]},
+    "\ufeffa: &x {b: &x 1}\nc: *x\n": {"a": {"b": 1}, "c": 1},
+    "a: !Ref 5\nb: !Sub [x, y]\nc: !m {d: 1}\ne: !!java.x f\ng: !vault |\n  h\n": {
+        "a": "5",
+        "b": ["x", True],
+        "c": {"d": 1},
+        "e": "f",
+        "g": "h\n",
+    },
+    "!top\na: !!set {b, c}\n": {"a": {"b": None, "c": None}},
     "a: 1\na: 2\n": {"a": 2},
     "a: |\n  *not an alias\n  & not an anchor\n": {"a": "*not an alias\n& not an anchor\n"},
     '{"a":\t"\\ud83d\\ude00"}': {"a": "😀"},
@@ -63,6 +73,18 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS)
 def test_values_are_those_that_kubectl_sends(text: str) -> None:
     assert [item.value for item in documents(text)] == [TEXTS[text]]
+
+
+def test_anchors_may_be_declared_again_in_a_later_document() -> None:
+    found = documents("a: &x 1\n---\nb: &x 2\nc: &x 3\nd: *x\n---\ne: [1\n")
+    assert [next(found).value for _ in range(2)] == [{"a": 1}, {"b": 2, "c": 3, "d": 3}]
+    with pytest.raises(yaml.YAMLError):
+        next(found)
+
+
+def test_an_undefined_alias_is_an_error() -> None:
+    with pytest.raises(yaml.YAMLError, match="undefined alias"):
+        list(documents("a: &x 1\nb: &x 2\nc: *y\n"))
 
 
 def test_objects_of_a_stream_of_json_have_their_lines() -> None:
@@ -97,7 +119,7 @@ def test_number_that_json_lacks_is_reported_with_its_line(number: str) -> None:
     assert (found.value, found.bad_number_line) == (None, 3)
 
 
-@pytest.mark.parametrize("value", ["!!bool x", '!!int ""', "!!float x.y", "!thing {a: b}"])
+@pytest.mark.parametrize("value", ["!!bool x", '!!int ""', "!!float x.y", "!thing {[a]: b}"])
 def test_value_that_does_not_fit_its_tag_is_a_yaml_error(value: str) -> None:
     with pytest.raises((yaml.YAMLError, ValueError)):
         list(documents(f"a: {value}\n"))

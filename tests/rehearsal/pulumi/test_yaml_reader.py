@@ -100,6 +100,7 @@ def test_kind_of_a_value() -> None:
         ("a: !own x\nb: !own {c: 1}", {"a": "x", "b": {"c": 1}}),
         ("a: !!float 3\nb: !!int '12'\nc: !!str 12\nd: ! 12", {"a": 3.0, "b": 12, "c": "12", "d": 12}),
         ("a: !!binary aGk=\nb: !!set {c, d}", {"a": "hi", "b": {"c": None, "d": None}}),
+        ("a: &x 1\nb: &x 2\nc: *x", {"a": 1, "b": 2, "c": 2}),
         ("a: &x {k: 1, z: 0}\nb: {<<: *x, k: 2}\nc: {'<<': *x}", None),
     ],
 )
