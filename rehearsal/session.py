@@ -367,7 +367,7 @@ class Session:
                 runs=bool(self.project.runtime),
                 secrets=self.stack.secrets,
                 unreadable=self.stack.unreadable,
-                references=StackOutputs(self.project, self.stack, self._secrets),
+                references=StackOutputs(self.project, self.stack, self._secrets, self.notice),
             ),
             store=store or self.store,
             factory=lambda package: _provider(package, machine),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rehearsal.engine.state.secrets import passphrase
+from rehearsal.engine.state.checkpoint import exported_resources
+from rehearsal.engine.state.resource_state import ResourceState
+from rehearsal.engine.state.secrets import WrongPassphraseError, passphrase
 from rehearsal.engine.state.store import Store
 from rehearsal.errors import InputError
 from rehearsal.pulumi.project import STATE_FOLDER, Project, Stack
@@ -24,13 +26,17 @@ class StackOutputs:
     A stack of this project is read from its rehearsed state, whose passphrase is stored in `secrets`; `stack`
     itself has no outputs before its first update. For others, ``rehearsal:stackReferences`` in the stack file
     has a value by name: a mapping of outputs, or the folder of a project that is rehearsed beside this one.
-    It may also be the path of a YAML file of these.
+    It may also be the path of a YAML file of these. Secrets of a stack with another passphrase are empty
+    objects, which is reported to `notice`.
     """
 
-    def __init__(self, project: Project, stack: Stack, secrets: Path) -> None:
+    def __init__(
+        self, project: Project, stack: Stack, secrets: Path, notice: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._project = project
         self._stack = stack
         self._secrets = secrets
+        self._notice = notice
 
     def __call__(self, name: str) -> Properties | None:
         project, stack = self._parts(name)
@@ -82,8 +88,30 @@ class StackOutputs:
         if not (state / "state.json").is_file():
             # After `kingdom down` the folder remains: as in the CLI, the stack exists and has no outputs.
             return {} if state.is_dir() else None
-        records = Store(state, lambda new: passphrase(folder, new=new)).load().resources
-        return next((dict(item.outputs) for item in records if item.type == ROOT_STACK_TYPE), {})
+        try:
+            records = Store(state, lambda new: passphrase(folder, new=new)).load().resources
+        except WrongPassphraseError:
+            self._notice(f"the secrets of stack {stack} have another passphrase: they are empty objects")
+            records = exported_resources((state / "state.json").read_bytes())
+            return {key: _elided(value) for key, value in _outputs(records).items()}
+        return _outputs(records)
+
+
+def _outputs(records: Iterable[ResourceState]) -> Properties:
+    return next((dict(item.outputs) for item in records if item.type == ROOT_STACK_TYPE), {})
+
+
+def _elided(value: Any) -> Any:
+    """Return `value` with an empty object per secret (``DecryptValue`` in ``pkg/backend/secrets.go``)."""
+    match value:
+        case Secret():
+            return Secret({})
+        case dict():
+            return {key: _elided(item) for key, item in value.items()}
+        case list():
+            return [_elided(item) for item in value]
+        case _:
+            return value
 
 
 def _opened(value: Any) -> Any:

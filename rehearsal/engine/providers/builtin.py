@@ -125,8 +125,10 @@ class BuiltinProvider:
                 return _returned(encode(self._stack(str(args["name"]))))
             case "pulumi:pulumi:getResource":
                 return _returned(encode(self._resource(str(args["urn"]))))
+            case "pulumi:pulumi:readStackResourceOutputs":
+                raise _refused("kingdom does not support it; only the outputs of a stack can be read")
             case token:
-                raise _refused(f"{token} needs the Pulumi service, which a rehearsal does not have")
+                raise _refused(f"unrecognized function name: {token!r}")
 
     def _stack(self, name: str) -> Properties:
         outputs = self._outputs_of(name)

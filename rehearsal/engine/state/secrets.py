@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 import threading
 from collections.abc import Mapping
@@ -25,6 +26,10 @@ ITERATIONS: Final = 1_000_000
 # For temporary states: their passphrases have at least 144 random bits, which stretching does not improve.
 TEMPORARY_ITERATIONS: Final = 1
 _CANARY: Final = "pulumi"
+
+
+class WrongPassphraseError(StateError):
+    """The passphrase is not the one with which the secrets were encrypted."""
 
 
 class Crypter:
@@ -68,7 +73,7 @@ class Crypter:
         except ValueError:
             matches = False
         if not matches:
-            raise StateError(
+            raise WrongPassphraseError(
                 f"{where}: the passphrase cannot decrypt this stack's secrets",
                 remedy="Set PULUMI_CONFIG_PASSPHRASE (or …_FILE) to the one it was created with.",
             )
@@ -86,6 +91,10 @@ class Crypter:
         text = f"v1:{base64.b64encode(nonce).decode()}:{base64.b64encode(sealed).decode()}"
         with self._lock:
             return self._seen.setdefault(plaintext, text)
+
+    def digest(self, data: bytes) -> str:
+        """Return a digest of `data` that cannot be tested without the passphrase: `data` may hold secrets."""
+        return hmac.new(self._key, data, hashlib.sha256).hexdigest()
 
     def decrypt(self, ciphertext: str) -> str:
         """Decrypt. Raises ValueError if the ciphertext is damaged or was encrypted with another key."""

@@ -69,6 +69,19 @@ def test_stack_itself_has_no_outputs_before_its_first_update(tmp_path: Path, nam
     assert outputs_of(tmp_path)(name) == {"url": "https://a"}
 
 
+def test_secrets_of_a_stack_with_another_passphrase_are_empty_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearse(tmp_path, "shop", "prod", {"url": "https://a", "keys": [Secret("k"), {"b": Secret(1)}]})
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "another")
+    notices: list[str] = []
+    project = Project(tmp_path, "shop", tmp_path, tmp_path)
+    stack = Stack("dev", tmp_path / "Pulumi.dev.yaml", {}, None)
+    outputs = StackOutputs(project, stack, tmp_path / ".rehearsal", notices.append)("prod")
+    assert outputs == {"url": "https://a", "keys": [Secret({}), {"b": Secret({})}]}
+    assert notices == ["the secrets of stack prod have another passphrase: they are empty objects"]
+
+
 def test_state_without_a_root_stack_has_no_outputs(tmp_path: Path) -> None:
     rehearse(tmp_path, "shop", "prod", {"a": 1}, "random:index/randomPet:RandomPet")
     assert outputs_of(tmp_path)("prod") == {}

@@ -117,9 +117,11 @@ def test_resource_that_is_not_registered_in_the_operation_is_unknown(urn: str) -
         invoke("pulumi:pulumi:getResource", urn=urn)
 
 
-def test_functions_of_the_pulumi_service_are_refused() -> None:
-    with pytest.raises(ProviderError, match="needs the Pulumi service"):
-        invoke("pulumi:pulumi:readStackResourceOutputs", name="other")
+def test_other_functions_are_refused() -> None:
+    with pytest.raises(ProviderError, match="kingdom does not support it"):
+        invoke("pulumi:pulumi:readStackResourceOutputs", stackName="other")
+    with pytest.raises(ProviderError, match="unrecognized function name: 'pulumi:pulumi:other'"):
+        invoke("pulumi:pulumi:other")
 
 
 def test_read_refreshes_a_stack_reference_and_leaves_a_stash() -> None:
