@@ -16,6 +16,7 @@ from rehearsal.engine.event_recorder import EventRecorder
 from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Severity, Step
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.policy_checks import PolicyChecks
+from rehearsal.engine.program.function_calls import FunctionCalls
 from rehearsal.engine.providers.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.providers.builtin import PACKAGE, BuiltinProvider
 from rehearsal.engine.providers.registry import ProviderFactory, ProviderRegistry
@@ -34,8 +35,9 @@ class Deployment:
     `config` holds the provider configuration by package. Without a journal the operation is a preview: it
     changes nothing, and plans the remaining resources after a failure, so that all problems are reported at
     once. Tracebacks of internal errors are written to `crash_folder`. `references` returns the outputs of
-    another stack, or None if they are unknown, which is an error if `requires_stacks`. `targets` limits the
-    operation to some resources, and `autonaming` holds the preferred names of resources that declare none.
+    another stack, or None if they are unknown, which is an error if `requires_stacks`. `calls` has the calls
+    of functions without a model. `targets` limits the operation to some resources, and `autonaming` holds the
+    preferred names of resources that declare none.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Deployment:
         crash_folder: Path | None = None,
         references: Callable[[str], Properties | None] = lambda name: None,
         requires_stacks: bool = True,
+        calls: FunctionCalls | None = None,
         targets: Targets = ALL,
         autonaming: Autonaming = AS_PROVIDER,
     ) -> None:
@@ -64,6 +67,7 @@ class Deployment:
         self.initial = snapshot
         self.selection = Selection(targets)
         self.autonaming = autonaming
+        self.calls = calls or FunctionCalls()
         builtin = BuiltinProvider(
             self.snapshot, references, lambda urn: urn in self.registered, requires_stacks=requires_stacks
         )

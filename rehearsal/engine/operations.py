@@ -13,6 +13,7 @@ from rehearsal.engine.deployment_executor import DeploymentExecutor
 from rehearsal.engine.diff import property_changes
 from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, Silent, Step
 from rehearsal.engine.policy_checks import Pack, PolicyChecks
+from rehearsal.engine.program.function_calls import FunctionCalls
 from rehearsal.engine.program.monitor import Engine, Monitor
 from rehearsal.engine.providers.autonaming import Autonaming
 from rehearsal.engine.providers.registry import ProviderFactory
@@ -238,6 +239,8 @@ class Operation:
             deployment.failed or result.errors or result.mandatory
         ):  # also those of deletions after the program
             executor.retain_former_outputs()
+        elif not deployment.preview:
+            self.store.record_calls(deployment.calls.made)
             result = replace(result, snapshot=deployment.snapshot.snapshot())
         return result
 
@@ -277,10 +280,16 @@ class Operation:
             crash_folder=self.store.folder,
             references=self.program.references,
             requires_stacks=requires_stacks,
+            calls=self._function_calls(updating=journal is not None),
             targets=self.targets,
             autonaming=Autonaming.parse(self.program.config, self.program.project, self.program.stack),
         )
         return self._current
+
+    def _function_calls(self, *, updating: bool) -> FunctionCalls:
+        """Return the calls of the last update. A preview before it has none, and needs no passphrase."""
+        former = self.store.calls()
+        return FunctionCalls(former, self.store.crypter.digest if updating or former else None)
 
     def _journalled(self, journal: Journal, work: Callable[[], Result]) -> Result:
         """Run `work` and fold the journal, also when `work` raises, so that completed steps stay recorded.

@@ -1,6 +1,7 @@
 """Functions without a model: check the arguments and generate a result from the declared type.
 
-In a preview, texts in the result are a marker that the engine treats as unknown in a resource's inputs.
+In a preview before the update that first makes a call, texts in the result are a marker that the engine
+treats as unknown in a resource's inputs.
 Numbers, flags and list lengths are generated in a preview too, because programs compute with them. Equal
 arguments give equal results.
 """

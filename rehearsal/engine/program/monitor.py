@@ -207,13 +207,10 @@ class Monitor:
             reference = request.provider or self._executor.default_providers.reference(
                 package, request.version, request.pluginDownloadURL.rstrip("/")
             )
+            args = request.args if package == BUILTIN else _arguments(request.args)
+            preview = deployment.preview and not deployment.calls.was_made(request.tok, args)
             result = deployment.registry.get(reference).Invoke(
-                provider_pb2.InvokeRequest(
-                    tok=request.tok,
-                    args=request.args if package == BUILTIN else _arguments(request.args),
-                    preview=deployment.preview,
-                ),
-                None,
+                provider_pb2.InvokeRequest(tok=request.tok, args=args, preview=preview), None
             )
         except (SkippedError, StepFailedError):
             # The reason is reported already, and nothing can be returned: end the program.
@@ -229,6 +226,7 @@ class Monitor:
             raise self._failed(request, error.message, error.message, error.remedy) from None
         if not deployment.registry.models_function(reference, request.tok):
             self._note_generated(request.tok)
+            deployment.calls.record(request.tok, args)
         response = resource_pb2.ResourceInvokeResponse(failures=result.failures)
         getattr(response, "return").CopyFrom(getattr(result, "return"))
         return response

@@ -10,6 +10,8 @@ incomplete was never acknowledged, and is dropped;
 - a new checkpoint and the journal that it already contains, which ends with the new digest: it is dropped.
 
 The checkpoint is replaced by rename, and the previous one is retained as ``state.json.bak``.
+
+``functions.json`` lists the calls of functions without a model in the last update, as digests.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ class Store:
         self.temporary = temporary
         self.path = folder / "state.json"
         self._journal_path = folder / "journal.jsonl"
+        self._calls_path = folder / "functions.json"
         self._given = passphrase
         self._crypter: Crypter | None = None
 
@@ -242,9 +245,30 @@ class Store:
         except OSError as error:
             raise unwritable(self._journal_path, error) from None
 
+    def calls(self) -> frozenset[str]:
+        """Return the digests of the calls that :meth:`record_calls` has recorded.
+
+        A damaged file counts as an empty one: the results of these calls are then unknown in a preview.
+        """
+        try:
+            listed = json.loads(self._read(self._calls_path) or b"[]")
+        except ValueError:
+            return frozenset()
+        return frozenset(map(str, listed if isinstance(listed, list) else ()))
+
+    def record_calls(self, calls: Collection[str]) -> None:
+        """Record the calls of functions without a model in an update. The lock must be held."""
+        if self.calls() == frozenset(calls):
+            return
+        if calls:
+            self._write_atomically(self._calls_path, json.dumps(sorted(calls)).encode())
+        else:
+            self._unlink(self._calls_path)
+
     def remove(self) -> None:
         """Remove all files of the stack, whose resources are all deleted."""
-        for path in (self._journal_path, self.path, self.path.with_suffix(".json.bak")):
+        backup = self.path.with_suffix(".json.bak")
+        for path in (self._journal_path, self._calls_path, self.path, backup):
             self._unlink(path)
 
     def _unlink(self, path: Path) -> None:

@@ -246,3 +246,15 @@ def test_code_in_apply_does_not_run_on_unknown_values(stack: Stack) -> None:
 def test_a_list_whose_length_is_unknown_is_reported_by_the_line_that_counts_it(stack: Stack) -> None:
     with pytest.raises(ProgramError, match=r"__main__.py:5.*TypeError"):
         stack.preview('a = Thing("a")\nlen(a.computed)\n')
+
+
+def test_calls_of_functions_are_stored_until_the_stack_is_removed(tmp_path: Path) -> None:
+    store = Store(tmp_path, PASSPHRASE)
+    assert store.calls() == frozenset()
+    store.record_calls({"b", "a"})
+    assert Store(tmp_path, PASSPHRASE).calls() == {"a", "b"}
+    (tmp_path / "functions.json").write_text("{damaged")
+    assert store.calls() == frozenset()
+    store.record_calls({"c"})
+    store.remove()
+    assert list(tmp_path.iterdir()) == []
