@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Final
 
-from rehearsal.engine.events import Op, Step
+from rehearsal.engine.events import Op, Severity, Step
 from rehearsal.engine.providers.registry import Provider
 from rehearsal.engine.state.resource_state import ResourceState
 from rehearsal.engine.step_executor import StepFailedError
 from rehearsal.errors import KingdomError
+from rehearsal.providers.dynamic import PACKAGE as DYNAMIC
 from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.urn import package_of
 
 if TYPE_CHECKING:
     from rehearsal.engine.deployment import Deployment
@@ -91,11 +93,19 @@ class Deletion:
         """Finish deletions that an earlier operation started and did not record as finished.
 
         A resource that was live keeps its record, marked as pending replacement, because others may still
-        refer to it. It is created again, or dropped when the program no longer declares it.
+        refer to it. It is created again, or dropped when the program no longer declares it. A creation by a
+        dynamic provider, whose code can neither repeat it nor find its result, is only reported.
         """
         for pending in self._snapshot.pending():
-            if pending.type == "deleting":
-                resource = pending.resource
+            resource = pending.resource
+            if pending.type == "creating" and package_of(resource.type) == DYNAMIC:
+                self._deployment.log(
+                    Severity.WARNING,
+                    "its creation was interrupted: what its dynamic provider has created is not recorded",
+                    resource.urn,
+                )
+                self._snapshot.end("creating", resource)
+            elif pending.type == "deleting":
                 try:
                     self._deployment.executor.delete(
                         self._owner(resource),

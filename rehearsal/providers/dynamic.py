@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
+import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -24,6 +26,7 @@ from rehearsal.pulumi.properties import Secret, contains_secret, decode, encode,
 
 PACKAGE: Final = "pulumi-python"
 _OUTPUT_SECONDS: Final = 2.0  # max wait for the output of a process that has ended
+_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in ')  # of a traceback
 # Receives a line that the process prints.
 Listener = Callable[[str], None]
 # The pipe closes even when this process is killed, which ends the child; see `rehearsal.policy.pack`.
@@ -117,10 +120,7 @@ class DynamicProvider:
         try:
             return getattr(self._connected(request.urn), method)(plain)
         except grpc.RpcError as error:
-            lines = [line for line in str(error.details()).splitlines() if line.strip()]
-            raise ProviderError(
-                error.code(), f"the dynamic provider failed: {lines[-1].strip() if lines else error}"
-            ) from None
+            raise ProviderError(error.code(), _failure(str(error.details()) or str(error))) from None
 
     def close(self) -> None:
         """End the process, if it was started, after its output has been received."""
@@ -140,6 +140,18 @@ class DynamicProvider:
                 self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
                 self._stub.Configure(self._config)
             return self._stub
+
+
+def _failure(trace: str) -> str:
+    """Return the message of a failed call: the exception, and the innermost line outside of packages."""
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    frames = [found for line in lines if (found := _FRAME.match(line)) and not _is_library(found["file"])]
+    where = f" in {frames[-1]['file']}, line {frames[-1]['line']}" if frames else ""
+    return f"the dynamic provider failed{where}: {lines[-1]}"
+
+
+def _is_library(file: str) -> bool:
+    return "site-packages" in file or file.startswith((sysconfig.get_path("stdlib"), "<frozen"))
 
 
 class _Process:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,8 +57,31 @@ def test_dynamic_resource_is_created_updated_and_replaced(case: Case) -> None:
 
 def test_exception_of_the_provider_is_reported_with_the_declaration(case: Case) -> None:
     (error,) = errors(_declare(case, 1, create='raise ValueError("no capacity")').update())
-    assert "no capacity" in error.message
+    position = f"{case.root / '__main__.py'}, line 6"
+    assert error.message == f"the dynamic provider failed in {position}: ValueError: no capacity"
     assert error.source == "__main__.py:16"
+
+
+def test_creation_without_an_id_is_an_error_and_can_be_repeated(case: Case) -> None:
+    (error,) = errors(_declare(case, 1, create='return CreateResult("", props)').update())
+    assert "returned no id" in error.message
+    assert _declare(case, 2).up().outputs["o"] == 3
+
+
+def test_interrupted_creation_is_a_warning_of_the_next_operation(case: Case) -> None:
+    """The code of the provider can neither repeat a creation nor find what it has created."""
+    session = case.session
+    _declare(case, 1, create="import os; os.kill(os.getppid(), 9)")
+    script = "from tests.rehearsal.engine.program_folders import Case; from pathlib import Path; import sys\n"
+    script += "Case(Path(sys.argv[1])).update()\n"
+    assert subprocess.run([sys.executable, "-c", script, str(case.root)], check=False).returncode == -9
+    assert [item.type for item in session.store.load().pending] == ["creating"]
+    result = _declare(case, 2).up()
+    assert result.outputs["o"] == 3
+    assert [(item.severity, "was interrupted" in item.message) for item in result.diagnostics] == [
+        (Severity.WARNING, True)
+    ]
+    assert not case.session.store.load().pending
 
 
 def test_exit_of_the_provider_is_an_error(case: Case) -> None:
