@@ -12,11 +12,13 @@ from rehearsal.engine.state.secrets import Crypter, given_passphrase, is_salt
 from rehearsal.errors import InputError
 from rehearsal.pulumi import cli_version
 from rehearsal.pulumi.config import merged as merge_config
+from rehearsal.pulumi.project_schema import schema_problems
 from rehearsal.pulumi.yaml_reader import kind_of, read_yaml
 
 STATE_FOLDER: Final = ".rehearsal"
+_MAX_NAME: Final = 100  # characters
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
-FILES: Final = ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json")  # names of a project file
+FILES: Final = ("Pulumi.json", "Pulumi.yaml", "Pulumi.yml")  # names of a project file, the first one counts
 # Configuration of kingdom itself. The program receives `machine`, as from the Pulumi CLI: the port of the
 # edge is part of every URL.
 _OWN_NAMESPACE: Final = "rehearsal"
@@ -163,7 +165,7 @@ class Project:
     @classmethod
     def at(cls, root: Path) -> Project:
         """Return the project whose ``Pulumi.yaml`` is in the folder `root` itself. Raises InputError."""
-        path = next((root / name for name in FILES if (root / name).is_file()), root / FILES[0])
+        path = next((root / name for name in FILES if (root / name).is_file()), root / "Pulumi.yaml")
         data = read_yaml(path)
         problems = []
         name, main, stacks = data.get("name"), data.get("main") or ".", data.get("stackConfigDir") or "."
@@ -176,6 +178,8 @@ class Project:
             problems.append("name: must be the project's name")
         elif not _NAME.fullmatch(name):
             problems.append("name: may only have letters, digits, hyphens, underscores and periods")
+        elif len(name) > _MAX_NAME:
+            problems.append(f"name: may have at most {_MAX_NAME} characters, not {len(name)}")
         runtime = data.get("runtime")
         language = runtime.get("name") if isinstance(runtime, dict) else runtime
         if language not in (None, "", "python"):
@@ -184,6 +188,7 @@ class Project:
         problems += _option_problems(python)
         if not isinstance(config, dict):
             problems.append(f"config: must be a mapping, not {kind_of(config)}")
+        problems += schema_problems(data)
         problems += _plugin_problems(root, data.get("plugins") or {})
         program = root / str(main)
         if program.is_dir() and not (program / "__main__.py").is_file():

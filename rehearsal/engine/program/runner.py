@@ -363,7 +363,7 @@ def _execute(entry: Path) -> None:
         return
     code = compile(entry.read_bytes(), str(entry), "exec")  # with the whole path, for positions of errors
     module = ModuleType("__main__")
-    module.__file__ = entry.name
+    module.__file__, module.__package__ = entry.name, ""
     before = sys.modules["__main__"]
     sys.modules["__main__"] = module
     try:

@@ -321,6 +321,13 @@ def test_main_may_be_a_file(case: Open) -> None:
     assert case("main-is-a-file").up().outputs["x"] == 1
 
 
+def test_program_that_is_a_file_is_in_no_package(case: Open) -> None:
+    program = case("main-is-a-file")
+    with (program.root / "program.py").open("a") as file:
+        file.write("\npulumi.export('package', repr(__package__))\n")
+    assert program.up().outputs["package"] == "''"
+
+
 def test_project_file_may_end_in_yml(case: Open) -> None:
     program = case("main-is-a-file")
     for name in ("Pulumi", "Pulumi.dev"):

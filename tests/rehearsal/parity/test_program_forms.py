@@ -18,7 +18,7 @@ ON = ("--stack", "local")
 PETS = 'Pet("a")\nBucket("b")\npulumi.export("x", 1)\n'
 PATHS = """
 import os, sys
-pulumi.export("paths", [__file__, *sys.argv, os.path.basename(os.getcwd())])
+pulumi.export("paths", [__file__, repr(__package__), *sys.argv, os.path.basename(os.getcwd())])
 Object("o", source=FileAsset(str(pathlib.Path(__file__).parent / "page.html")))
 """
 

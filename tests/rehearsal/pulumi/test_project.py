@@ -54,6 +54,11 @@ def test_no_project_is_an_error_with_the_folder(tmp_path: Path) -> None:
         Project.at(tmp_path)
 
 
+def test_json_file_is_the_project_file_if_there_are_several(root: Path) -> None:
+    write(root, {"Pulumi.json": '{"name": "other", "main": "infra"}', "Pulumi.yml": "name: third\n"})
+    assert Project.find(root).name == "other"
+
+
 @pytest.mark.parametrize("name", ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"])
 def test_project_file_has_one_of_three_names_and_stack_files_end_like_it(tmp_path: Path, name: str) -> None:
     suffix = Path(name).suffix
@@ -110,6 +115,8 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
             "name: a b\nmain: infra\n",
             ["name: may only have letters, digits, hyphens, underscores and periods"],
         ),
+        (f"name: {'a' * 101}\nmain: infra\n", ["name: may have at most 100 characters, not 101"]),
+        ("name: a\nmain: infra\nauthor: [b]\n", ["author: must be text, not a list"]),
         ("name: a\nmain: infra\nruntime: nodejs\n", ["runtime: kingdom runs Python programs, not 'nodejs'"]),
         ("name: a\nmain: infra\nruntime: {name: go}\n", ["runtime: kingdom runs Python programs, not 'go'"]),
         (
