@@ -43,6 +43,10 @@ _WRITTEN: Final = r"(?![$*<{\[]|%[sv(]|x{4,}|\.{3}|(?:your|insert|replace)[_-])[
 # Patterns of secret values, with the name that a finding uses. Findings never repeat the value.
 _SHAPES: Final = {
     "a private key": re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"),
+    # The three positions that "PRIVATE KEY" can have within groups of three bytes, as in a kubeconfig.
+    "a private key in base64": re.compile(
+        r"\bLS0tLS1CRUdJTi[0-9A-Za-z+/]{0,20}(?:QUklWQVRFIEtFW|UFJJVkFURSBLRV|BSSVZBVEUgS0VZ)"
+    ),
     "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a Google API key": re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b"),
     "a Google service account key": re.compile(r'"type"\s*:\s*"service_account"'),
@@ -136,6 +140,7 @@ def _may_be_recognized(text: str) -> bool:
 # For each pattern, a substring of all its matches.
 _MARKS: Final = {
     "a private key": ("PRIVATE KEY-----",),
+    "a private key in base64": ("LS0tLS1CRUdJTi",),
     "an AWS access key": ("AKIA", "ASIA"),
     "a Google API key": ("AIza",),
     "a Google service account key": ("service_account",),
@@ -281,8 +286,11 @@ def _entry_secrets(key: str, value: Node) -> Iterator[Finding]:
     elif _sets(key, value):
         yield value.finding("the ConfigMap contains a credential")
     elif not recognized(text):
-        for name in sorted(assigned(text)):
+        names = sorted(assigned(text))
+        for name in names:
             yield value.finding(f"the ConfigMap contains a credential: {name}")
+        if not names:
+            yield from secret_lines(key, value)
 
 
 def _generated(kustomization: Node) -> Iterator[Finding]:
@@ -311,7 +319,7 @@ def _secret_options(container: Node, name: str, value: Node) -> Iterator[Finding
 
 
 _CONFIG_FILE: Final = re.compile(
-    r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json)$"
+    r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json|xml)$"
     r"|(?:config|configuration|properties|settings)$",
     re.IGNORECASE,
 )
@@ -364,10 +372,31 @@ def secret_lines(key: str, value: Node) -> Iterator[Finding]:
     if key.lower().endswith(".json"):
         yield from _json_settings(whole, value)
         return
+    if key.lower().endswith(".xml"):
+        yield from _xml_settings(whole, value)
+        return
     text = whole[:MAX_FILE]
     for found, name, _ in (*secret_settings(text), *secret_settings(text, _DIRECTIVE)):
         line = text.count("\n", 0, found.start("name")) + 1
         yield value.finding(f"the ConfigMap contains a credential: {name} in line {line}")
+
+
+# ``<password>x</password>``, and the pairs of Hadoop's configuration.
+_XML_ELEMENT: Final = re.compile(r"<(?P<name>[A-Za-z][\w.:-]{0,100})>(?P<value>[^<>\n]{1,300})</(?P=name)>")
+_XML_PAIR: Final = re.compile(
+    r"<name>\s{0,40}(?P<name>[\w.-]{1,200})\s{0,40}</name>\s{0,200}<value>(?P<value>[^<>\n]{1,300})</value>"
+)
+_XML_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def _xml_settings(text: str, value: Node) -> Iterator[Finding]:
+    text = _XML_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text[:MAX_FILE])
+    for pattern in (_XML_ELEMENT, _XML_PAIR):
+        for found in pattern.finditer(text):
+            name, content = found["name"], found["value"].strip()
+            if sets_secret(name, content) and not is_code(name, content):
+                line = text.count("\n", 0, found.start("value")) + 1
+                yield value.finding(f"the ConfigMap contains a credential: {name} in line {line}")
 
 
 def is_structured(text: str) -> bool:

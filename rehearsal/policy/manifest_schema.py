@@ -60,6 +60,8 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
         reason = f"{version[:80]!r} is not an API version: write VERSION or GROUP/VERSION, such as apps/v1"
         yield Finding(reason, ("apiVersion",), manifest.resource.urn)
         return
+    if manifest.kind == "Config" and version == "v1":
+        return  # a kubeconfig, which only clients read
     if gone := removal(str(version), manifest.kind):
         yield Finding(gone, ("apiVersion",), manifest.resource.urn)
     custom = declared_inputs(token) is None
@@ -74,7 +76,7 @@ def misfits(manifest: Manifest) -> Iterator[Finding]:
         if not path and found.reason.startswith("unknown resource type"):
             reason = f"Kubernetes has no kind {manifest.kind[:80]!r} in {str(version)[:80]}"
             yield Finding(reason, ("kind",), manifest.resource.urn)
-        elif not _accepted(path, found.reason):
+        elif not _accepted(path, found.reason, str(version)):
             yield Finding(found.reason, path, manifest.resource.urn)
 
 
@@ -112,12 +114,21 @@ _QUANTITIES: Final = frozenset({"averageValue", "divisor", "sizeLimit", "targetA
 _QUANTITY_VALUES_IN: Final = frozenset({"metrics", "behavior"})
 
 
-def _accepted(path: Path, reason: str) -> bool:
+# Directives of strategic merge patches, which the merge removes.
+_DIRECTIVE: Final = re.compile(r"\$(?:patch|retainKeys|(?:setElementOrder|deleteFromPrimitiveList)/.+)")
+# In this version, the API server sets the versions of reviews if they are absent
+# (pkg/apis/admissionregistration/v1beta1/defaults.go).
+_DEFAULT_REVIEWS: Final = ("admissionregistration.k8s.io/v1beta1", "admissionReviewVersions")
+
+
+def _accepted(path: Path, reason: str, version: str) -> bool:
     """Whether the API server accepts a value that the SDK's types do not allow.
 
     It accepts numbers as quantities, and ignores the status of applied objects.
     """
     names = [part for part in path if isinstance(part, str)]
+    if names and (_DIRECTIVE.fullmatch(names[-1]) or (version, names[-1]) == _DEFAULT_REVIEWS):
+        return True
     if names[:1] == ["status"]:
         return True
     if _WHOLE_FLOAT.fullmatch(reason):  # kubectl sends 2.0 as 2

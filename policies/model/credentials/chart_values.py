@@ -1,4 +1,4 @@
-"""Values that a delivery tool passes to a Helm chart, and the credentials in them.
+"""Values that a delivery tool passes to a Helm chart, users of a kubeconfig, and the credentials in them.
 
 Flux, Argo CD, k3s, Fleet, Crossplane, Cluster API and Sveltos take the values of a chart inside an object, as
 an object, as YAML in a text, or as pairs of name and value. Values that are taken from a Secret
@@ -44,6 +44,8 @@ _VALUES: Final[dict[tuple[str, str], tuple[tuple[str, ...], ...]]] = {
     ("helm.crossplane.io", "Release"): (("spec", "forProvider", "values"), ("spec", "forProvider", "set")),
     ("addons.cluster.x-k8s.io", "HelmChartProxy"): (("spec", "valuesTemplate"),),
     ("config.projectsveltos.io", "ClusterProfile"): (("spec", "helmCharts", _EACH, "values"),),
+    # The users of a kubeconfig, which is a file of clients and no object of a cluster.
+    ("", "Config"): (("users", _EACH, "user"),),
     ("config.projectsveltos.io", "Profile"): (("spec", "helmCharts", _EACH, "values"),),
 }
 _MAX_VISITED: Final = 20_000

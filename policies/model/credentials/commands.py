@@ -21,13 +21,14 @@ _LDAP: Final = ("ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldappasswd
 _JOINED, _NEXT, _BOTH = "joined", "next", "both"
 # Options for ``user:password``.
 _PAIRS: Final = ("curl -u", "curl --user")
-_REGISTRY_CLIENTS: Final = ("docker", "podman", "nerdctl", "buildah", "skopeo", "oras")
+# Clients of registries and clusters that take a password after the word "login".
+_LOGIN_CLIENTS: Final = ("docker", "podman", "nerdctl", "buildah", "skopeo", "oras", "helm", "az", "oc")
 _CLIENTS: Final[dict[str, dict[str, str]]] = {
     **{f"mysql{name}": {"-p": _JOINED} for name in _MYSQL},
     **{f"mariadb{f'-{name}' if name else ''}": {"-p": _JOINED} for name in _MYSQL},
     **{name: {"-p": _NEXT} for name in _MONGO},
     **{name: {"-w": _BOTH} for name in _LDAP},
-    **{f"{name} login": {"-p": _BOTH} for name in _REGISTRY_CLIENTS},
+    **{f"{name} login": {"-p": _BOTH} for name in _LOGIN_CLIENTS},
     "curl": {"-u": _BOTH, "--user": _NEXT},
     **{name: {"-a": _NEXT} for name in _REDIS},
     **{name: {"-p": _JOINED} for name in ("mysql_upgrade", "mariabackup", "xtrabackup")},
@@ -60,9 +61,9 @@ def client_passwords(arguments: Sequence[str]) -> Iterator[tuple[int, str]]:
             pending = ""
             if word in (";", "&", "|", "\n"):
                 client = ""
-            elif name in _CLIENTS or name in _REGISTRY_CLIENTS:
+            elif name in _CLIENTS or name in _LOGIN_CLIENTS:
                 client = name
-            elif name == "login" and client in _REGISTRY_CLIENTS:
+            elif name == "login" and client in _LOGIN_CLIENTS:
                 client = f"{client} login"
             for option, form in _CLIENTS.get(client, {}).items():
                 if word == option and form != _JOINED:
@@ -104,6 +105,21 @@ _SUBCOMMANDS: Final = {
         re.compile(
             r"\brabbitmqctl\b[^;&|\n]{0,200}?[ \t](?:add_user|change_password)[ \t]+"
             rf"{_SHELL_WORD}[ \t]+{_END_OF_LINE}(?P<value>{_SHELL_WORD})"
+        ),
+    ),
+    # The client of MinIO: alias, URL, access key and secret key; alias, user and password.
+    "mc alias": (
+        "mc ",
+        re.compile(
+            r"\bmc\b[^;&|\n]{0,200}?[ \t](?:alias[ \t]+set|config[ \t]+host[ \t]+add)"
+            rf"(?:[ \t]+{_SHELL_WORD}){{3}}[ \t]+{_END_OF_LINE}(?P<value>{_SHELL_WORD})"
+        ),
+    ),
+    "mc admin user": (
+        "mc ",
+        re.compile(
+            r"\bmc\b[^;&|\n]{0,200}?[ \t]admin[ \t]+user[ \t]+add"
+            rf"(?:[ \t]+{_SHELL_WORD}){{2}}[ \t]+{_END_OF_LINE}(?P<value>{_SHELL_WORD})"
         ),
     ),
     "configure set": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -43,6 +44,10 @@ SHAPES = (
     "clickhouse://h:9000?username=u&password=p4ss", "https://h/hook?token=a1B2c3", "https://h/b?sv=1&sig=a1B2%3D",
     "jdbc:mysql://h/d?trustCertificateKeyStorePassword=changeit", "Authorization: Basic dXNlcjpwYXNz",
     '{"Authorization": "Bearer abcdef0123456789"}', "Authorization=Bearer%20abcdef0123456789",
+    *(
+        base64.b64encode(f"-----BEGIN {kind}PRIVATE KEY-----\nMII".encode()).decode()
+        for kind in ("", "RSA ", "EC ", "OPENSSH ", "ENCRYPTED ")
+    ),
     "x-api-key=abcdef0123456789abcdef", "X-Vault-Token: abcdef0123456789",
 )  # fmt: skip
 NO_SHAPES = (
@@ -50,6 +55,8 @@ NO_SHAPES = (
     "host=h user=u dbname=d", "u:$(P)@tcp(db:3306)/x", "Authorization: Bearer $TOKEN", "AccountKey=$(KEY)",
     "jdbc:oracle:thin:@//h:1521/s", "jdbc:oracle:thin:scott/$(PW)@//h:1521/s", "sqlplus / as sysdba",
     "jdbc:postgresql://h/d?user=u&password=$(PW)", "https://h/hook?token=<token>", "https://h/?pageToken=a1B2c3",
+    base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode(),
+    base64.b64encode(b"-----BEGIN PUBLIC KEY-----\nMII").decode(),
     "registry/image@sha256:0123", "nats://$(TOKEN)@h:4222", "Authorization: Basic $(BASIC)",
     "authorization: basic authentication", "X-Api-Key: $(KEY)", "Access-Control-Allow-Headers: x-api-key",
     "host=h password=$(P)", "https://host:8080/path@v2", "basic authentication is required here",
@@ -83,6 +90,9 @@ SECRET_LINES = (
     ["mongosh", "--eval", "db.createUser({user: 'a', pwd: 's3cretX', roles: []})"],
     ["sh", "-c", "rabbitmqctl add_user app s3cretX"], ["sh", "-c", "keytool -list -storepass s3cretX"],
     ["aws", "configure", "set", "aws_secret_access_key", "s3cretX"], ["--basic-auth=admin:s3cretX"],
+    ["sh", "-c", "mc alias set m http://minio minio s3cretX && mc mb m/b"], ["az", "login", "-p", "s3cretX"],
+    ["mc", "config", "host", "add", "m", "$URL", "$USER", "s3cretX", "--api", "S3v4"],
+    ["mc", "admin", "user", "add", "m", "app", "s3cretX"], ["sh", "-c", "helm registry login r -p s3cretX"],
     ["app", "--basic-auth", "admin:s3cretX"], ["--auth-header=Bearer a1b2c3"],
 )  # fmt: skip
 PLAIN_LINES = (
@@ -117,7 +127,9 @@ PLAIN_LINES = (
     ["sh", "-c", "mysql -e 'CREATE USER a IDENTIFIED BY '\\''${PW}'\\'''"],
     ["mongosh", "--eval", "db.createUser({user: 'a', pwd: process.env.PW})"],
     ["--basic-auth=admin:$(PASSWORD)"], ["--basic-auth", "/run/users"], ["--auth", "none"],
-    ["--max-tokens=131072"],
+    ["--max-tokens=131072"], ["sh", "-c", 'mc alias set m http://minio:9000 "$USER" "$PASS"; mc ls m'],
+    ["mc", "alias", "set", "m", "$(URL)", "$(USER)", "$(PASS)"], ["mc", "admin", "user", "add", "m", "app"],
+    ["sh", "-c", "helm install -p 1"],
 )  # fmt: skip
 
 
@@ -207,6 +219,22 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
             "clean",
         ),
         ("redis.conf", "port 1\nrequirepass s3cretX\n", "found"),
+        ("redis.conf", "requirepass s3cretX", "found"),
+        ("alertmanager.yml", "smtp_auth_password: 's3cretX'", "found"),
+        ("alertmanager.yml", "smtp_auth_password_file: /run/pw", "clean"),
+        ("settings.xml", "<a>\n <password>s3cretX</password>\n</a>\n", "found"),
+        (
+            "settings.xml",
+            "<a>\n <!-- <password>s3cretX</password> -->\n <password>${env.PW}</password>\n</a>",
+            "clean",
+        ),
+        (
+            "users.xml",
+            "<a>\n <password></password><password_sha256_hex>0f1e</password_sha256_hex>\n</a>",
+            "clean",
+        ),
+        ("site.xml", "<property>\n<name>db.password</name>\n<value>s3cretX</value>\n</property>", "found"),
+        ("htpasswd", "admin:$2y$05$NLYuo.x7JAL4EL7OOEHG", "clean"),
         ("redis.conf", "port 1\n# requirepass foobared\n", "clean"),
         (".pgpass", "# host:port:db:user:password\ndb:5432:*:app:s3cretX\n", "found"),
         (".pgpass", "# host:port:db:user:password\ndb:5432:*:app:$PASSWORD\n", "clean"),

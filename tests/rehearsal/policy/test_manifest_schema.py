@@ -157,6 +157,27 @@ def test_kind_that_kubernetes_does_not_have_is_reported_at_its_line(file: Path, 
     assert found(file, text) == [("kind", f"Kubernetes has no kind {kind!r} in apps/v1")]
 
 
+def test_a_kubeconfig_is_not_an_object_of_a_cluster(file: Path) -> None:
+    assert found(file, "apiVersion: v1\nkind: Config\nclusters: []\nusers: []\n") == []
+
+
+@pytest.mark.parametrize("line", ["$patch: delete", "$retainKeys: [a]", "$setElementOrder/ports: []"])
+def test_directives_of_a_patch_are_accepted(file: Path, line: str) -> None:
+    assert found(file, f"{POD}{line}\n") == []
+
+
+@pytest.mark.parametrize(("version", "required"), [("v1", True), ("v1beta1", False)])
+def test_versions_of_reviews_are_required_where_they_have_no_default(
+    file: Path, version: str, required: bool
+) -> None:
+    text = (
+        f"apiVersion: admissionregistration.k8s.io/{version}\nkind: ValidatingWebhookConfiguration\n"
+        "metadata: {name: a}\nwebhooks: [{name: a.b.c, sideEffects: None, clientConfig: {url: 'https://a'}}]\n"
+    )
+    paths = [path for path, _ in found(file, text)]
+    assert any("admissionReviewVersions" in path for path in paths) is required
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

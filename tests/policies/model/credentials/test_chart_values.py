@@ -126,6 +126,18 @@ def test_kinds_that_pass_values_to_charts(kind: str, spec: str, expected: str) -
     assert names(kind, yaml.safe_load(spec)) == [expected]
 
 
+def test_the_users_of_a_kubeconfig_have_credentials() -> None:
+    users = [
+        {"name": "a", "user": {"token": "a1B2c3", "client-key": "/run/key", "tokenFile": "/run/token"}},
+        {"name": "b", "user": {"username": "b", "password": "s3cretX", "exec": {"command": "login"}}},
+    ]
+    item = Object("v1", "Config", Node({"users": users, "clusters": []}), "urn:x")
+    assert [(node.path, name) for node, name in chart_credentials(item)] == [
+        (("users", 0, "user", "token"), "token"),
+        (("users", 1, "user", "password"), "password"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [

@@ -55,6 +55,11 @@ def test_a_written_value_is_not_an_expression() -> None:
         ("apiKeys", "a1b2c3"),
         ("COOKIE_SECRETS", "a1b2c3"),
         ("PASSWORDS", "a1b2c3"),
+        ("Jwt__Key", "a1b2c3"),
+        ("OPENAI_KEY", "a1b2c3"),
+        ("SUPABASE_SERVICE_ROLE_KEY", "a1b2c3"),
+        ("WORDPRESS_NONCE_SALT", "a1b2c3"),
+        ("htpasswd", "admin:s3cretX"),
     ],
 )
 def test_headers_pairs_and_lists_of_credentials(name: str, value: str) -> None:
@@ -86,6 +91,12 @@ def test_headers_pairs_and_lists_of_credentials(name: str, value: str) -> None:
         ("IMAGE_PULL_SECRETS", "registry"),
         ("PUBLIC_KEYS", "a1b2c3"),
         ("API_KEYS_FILE", "a1b2c3"),
+        ("TEST_PASS_RATE", "0.9"),
+        ("TOKEN_WEIGHT", "a"),
+        ("PASS", "0.95"),
+        ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
+        ("htpasswd", "admin:$2y$05$abcdefgh"),
+        ("password_sha256_hex", "0f1e2d3c"),
     ],
 )
 def test_modes_references_and_counts_are_not_credentials(name: str, value: str) -> None:
