@@ -60,11 +60,14 @@ class StepExecutor:
         self._unfinished: dict[str, tuple[str, ResourceState | None]] = {}
         self.preview = preview
 
-    def create_component(self, goal: ResourceState) -> ResourceState:
-        """Record a new component without outputs; the program registers those later."""
+    def create_component(self, goal: ResourceState, *, retires: ResourceState | None = None) -> ResourceState:
+        """Record a new component without outputs; the program registers those later.
+
+        `retires` is the record of a resource that the component replaces.
+        """
         self._before("BeforeCreate", new=goal)
         self._unfinished[goal.urn] = ("AfterCreate", None)
-        return self._snapshot.put(replace(goal, outputs={}))
+        return self._snapshot.put(replace(goal, outputs={}), retires=retires)
 
     def update_component(self, old: ResourceState, goal: ResourceState) -> ResourceState:
         """Record a component with its new inputs and without outputs."""

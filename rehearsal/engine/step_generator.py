@@ -90,12 +90,16 @@ class StepGenerator:
         goal = replace(goal, inputs=recorded)
         found = differences(old.inputs, inputs)
         changes = tuple(PropertyChange(path, kind) for path, kind in found.items())
-        replaces = self._is_requested(goal, old) or old.pending_replacement
+        was_custom = old.custom and not old.pending_replacement  # the resource of its record is deleted then
+        replaces = was_custom or self._is_requested(goal, old) or old.pending_replacement
         if replaces or self._replaced_along(goal, old) or not self._same_trigger(goal, old):
             step = self._step(Op.REPLACE, goal, changes)
             self._guard_replacement(goal, old)
             self._deployment.note_replacement(goal.urn)
-            return PlannedStep(step, goal, lambda: self._executor.create_component(goal.state()))
+            retires = old if was_custom else None
+            return PlannedStep(
+                step, goal, lambda: self._executor.create_component(goal.state(), retires=retires)
+            )
         if not equal(old.inputs, inputs):
             step = self._step(Op.UPDATE, goal, changes)
             return PlannedStep(step, goal, lambda: self._executor.update_component(old, goal.state()))
@@ -380,6 +384,8 @@ class StepGenerator:
         reason = "id" if self._is_requested(goal, old) else self._replaced_along(goal, old)
         if not self._same_trigger(goal, old):
             reason = "replacementTrigger"
+        if not old.custom:  # the record of a component, found by an alias
+            reason = "provider"
         if reason:
             return Diff((PropertyChange((reason,), Change.UPDATE, replaces=True),), replace=True)
         try:

@@ -220,3 +220,27 @@ def test_tainted_resource_is_replaced_once(stack: Stack, declared: str) -> None:
     assert stack.record("a").tainted
     assert ops(stack.up(program)) == {"a": Op.REPLACE}
     assert ops(stack.up(program)) == {}
+
+
+def test_component_replaces_the_resource_that_its_alias_names(stack: Stack, cloud: Cloud) -> None:
+    """As in the CLI: a resource that becomes a component is deleted."""
+    stack.up('Thing("a", value=1)\n')
+    program = """
+    class Box(pulumi.ComponentResource):
+        def __init__(self, name):
+            alias = pulumi.Alias(type_="toy:index:Thing")
+            super().__init__("toy:index:Box", name, opts=ResourceOptions(aliases=[alias]))
+    Box("a")
+    """
+    assert ops(stack.up(program)) == {"a": Op.REPLACE}
+    assert cloud.names() == set()
+    assert not stack.record("a").custom
+    assert ops(stack.up(program)) == {}
+
+
+def test_resource_replaces_the_component_that_its_alias_names(stack: Stack, cloud: Cloud) -> None:
+    stack.up(BOX.format('Box("a")'))
+    alias = 'Thing("a", ResourceOptions(aliases=[pulumi.Alias(type_="toy:index:Box")]))'
+    assert ops(stack.up(BOX.format(alias))) == {"a": Op.REPLACE}
+    assert cloud.names() == {"a"}
+    assert stack.record("a").custom
