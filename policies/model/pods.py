@@ -27,8 +27,9 @@ _TEMPLATE_GROUPS: Final = frozenset({"", "apps", "batch", "extensions"})
 # resemble pods.
 _NO_CONTAINERS: Final = frozenset(
     {
-        "", "admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "apps",
-        "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "autoscaling.k8s.io", "batch",
+        "", "admission.k8s.io", "admissionregistration.k8s.io", "apiextensions.k8s.io",
+        "apiregistration.k8s.io", "apps", "authentication.k8s.io", "authorization.k8s.io", "autoscaling",
+        "autoscaling.k8s.io", "batch",
         "certificates.k8s.io", "cloud.google.com", "constraints.gatekeeper.sh", "coordination.k8s.io",
         "discovery.k8s.io", "events.k8s.io", "expansion.gatekeeper.sh", "extensions", "helm.sh",
         "flowcontrol.apiserver.k8s.io", "gateway.networking.k8s.io", "kyverno.io", "mutations.gatekeeper.sh",
@@ -126,9 +127,12 @@ def pod_sources(owner: Object) -> PodSources:
     """Find all pod templates in `owner`.
 
     Kinds that are not built in are searched: an object under a key that contains "template" and has
-    ``spec.containers`` is a pod template, as in a Rollout, a DeploymentConfig or a JobSet.
+    ``spec.containers`` is a pod template, as in a Rollout, a DeploymentConfig or a JobSet. So is a whole Pod,
+    as in a Template or a ManifestWork.
     """
-    if owner.group in _TEMPLATE_GROUPS:
+    # The first version of OpenShift's Template is in the core group.
+    bundle = owner.kind == "Template" and isinstance(owner.node.fresh()["objects"].raw, list)
+    if owner.group in _TEMPLATE_GROUPS and not bundle:
         path = TEMPLATES.get(owner.kind)
         if path is None:
             # A kind of a distribution in the core group, such as the first DeploymentConfig of OpenShift.
@@ -136,7 +140,7 @@ def pod_sources(owner: Object) -> PodSources:
             if not _has_containers(owner.node.fresh().at(*path, "spec").raw):
                 return PodSources()
         return PodSources((PodTemplate(owner, owner.node.at(*path)),))
-    if owner.group in _NO_CONTAINERS or not isinstance(owner.node.raw, Mapping):
+    if (owner.group in _NO_CONTAINERS and not bundle) or not isinstance(owner.node.raw, Mapping):
         return PodSources()
     if owner.group == "serving.knative.dev" and owner.kind == "Revision":
         return PodSources((PodTemplate(owner, owner.node),))
@@ -184,7 +188,8 @@ class _Search:
             if named:
                 self.unknown.append(path)
         elif isinstance(value, Mapping):
-            if named and _has_containers(value.get("spec")):
+            pod = value.get("kind") == "Pod" and value.get("apiVersion") == "v1"
+            if (named or pod) and _has_containers(value.get("spec")):
                 self.templates.append(path)
             elif isinstance(value.get("image"), str) and (
                 key.endswith("containers") or not _CONTAINER_MARKS.isdisjoint(value)
@@ -193,7 +198,7 @@ class _Search:
             else:
                 # As in a SparkApplication: its operator creates pods with this context.
                 if isinstance(value.get("securityContext"), Mapping):
-                    self.containers.append(path)
+                    self.containers.append((*path, "securityContext"))
                 for key, item in value.items():
                     if isinstance(item, (Mapping, list)) or item is UNKNOWN:
                         self.visit(item, (*path, str(key)), depth + 1)
@@ -233,9 +238,8 @@ def list_unevaluated(resource: Resource) -> None:
     """Note the containers of a resource that are in no pod template, so that none is skipped silently."""
     for item in objects_of(resource):
         for path in sources_of(resource, item).unevaluated[:_MAX_LISTED]:
-            item.node.at(*path).mark_unevaluated(
-                f"is a container of {item.label}, a kind whose pods are unknown"
-            )
+            what = "is set for" if path[-1] == "securityContext" else "is a container of"
+            item.node.at(*path).mark_unevaluated(f"{what} {item.label}, a kind whose pods are unknown")
 
 
 _MAX_LISTED: Final = 5

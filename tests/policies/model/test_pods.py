@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from policies.model.pods import may_create_objects, may_create_pods, pod_templates, sources_of
+from policies.model.pods import (
+    list_unevaluated,
+    may_create_objects,
+    may_create_pods,
+    pod_templates,
+    sources_of,
+)
 from policies.model.property_tree import UNKNOWN, Node
 from policies.model.stack import Resource, objects_of
 
@@ -43,6 +49,31 @@ def test_template_is_found(type_: str, props: dict[str, Any], path: tuple[str | 
     assert [container["name"].raw for container in found.containers()] == ["c"]
 
 
+@pytest.mark.parametrize(
+    ("type_", "path"),
+    [
+        ("core/v1:Template", ("objects",)),
+        ("template.openshift.io/v1:Template", ("objects",)),
+        ("work.open-cluster-management.io/v1:ManifestWork", ("spec", "workload", "manifests")),
+    ],
+)
+def test_pods_in_a_bundle_of_objects_are_found(type_: str, path: tuple[str, ...]) -> None:
+    props: Any = [
+        {"apiVersion": "v1", "kind": "Pod", "spec": SPEC},
+        {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": SPEC}}},
+        {"apiVersion": "example.com/v1", "kind": "Pod", "spec": {"containers": []}},
+    ]
+    for key in reversed(path):
+        props = {key: props}
+    found = pod_templates(resource(type_, props))
+    assert [template.node.path for template in found] == [(*path, 0), (*path, 1, "spec", "template")]
+
+
+def test_objects_under_review_are_not_applied() -> None:
+    props = {"request": {"object": {"spec": {"template": {"spec": SPEC}}}}}
+    assert pod_templates(resource("admission.k8s.io/v1:AdmissionReview", props)) == []
+
+
 def test_templates_in_a_list_are_found() -> None:
     items: list[dict[str, Any]] = [
         {"kind": "Pod", "spec": SPEC},
@@ -59,6 +90,14 @@ def test_container_outside_a_template_is_listed_as_not_evaluated() -> None:
     [owner] = objects_of(item)
     assert sources_of(item, owner).unevaluated == (("spec", "main"),)
     assert pod_templates(item) == []
+
+
+def test_a_security_context_outside_a_template_is_listed_as_not_evaluated() -> None:
+    item = resource("example.com/v1:Task", {"spec": {"pod": {"securityContext": {"runAsUser": 0}}}})
+    list_unevaluated(item)
+    [((_, path), reason)] = item.node.unevaluated.places.items()
+    assert path == ("spec", "pod", "securityContext")
+    assert reason == "is set for Task '', a kind whose pods are unknown"
 
 
 def nested(depth: int) -> dict[str, Any]:
