@@ -88,7 +88,9 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
                 with item.node.track_unknowns() as unknown:
                     redirects = listener["protocol"].is_one_of("HTTP") and _only_redirects(listener, attached)
                 if not redirects and not unknown:
-                    yield listener["protocol"].finding("must be HTTPS")
+                    yield listener["protocol"].finding(
+                        _WITHOUT_TLS.get(listener["protocol"].text(), _NO_HTTPS)
+                    )
             elif listener.at("tls", "mode").is_one_of(None, "Terminate"):
                 named = listener.at("tls", "certificateRefs")
                 if (
@@ -99,6 +101,10 @@ def gateway(stack: Stack, _: Settings) -> Iterator[Finding]:
                     yield named.finding("the listener names no certificate")
 
 
+_NO_HTTPS: Final = "must be HTTPS"
+_WITHOUT_TLS: Final = {
+    name: f"{name} is not encrypted by the gateway: use TLS, or HTTPS" for name in ("TCP", "UDP")
+}
 # The protocol of Istio's waypoints: HTTP CONNECT over mutual TLS, with certificates of the mesh
 # (https://istio.io/latest/docs/ambient/architecture/hbone/).
 _MUTUAL_TLS: Final = "HBONE"
@@ -143,10 +149,25 @@ def ingress(resource: Resource, _: Settings) -> Iterator[Finding]:
                 item.node.at("spec", "tls").mark_unevaluated(
                     "is not proven: the master of its host terminates TLS"
                 )
+            elif _is_of_class(item.node, _ALWAYS_TLS):
+                continue
             elif not _tls_by_annotation(annotations):
                 yield from _hosts_without_tls(item.node["spec"])
                 yield from _alb_without_https(item.node["spec"], annotations)
             yield from _plain_http(item.node["spec"], annotations)
+            if _is_of_class(item.node, "contour"):
+                yield from _plain_http_of_contour(item.node["spec"], annotations)
+
+
+# Tailscale's operator serves an Ingress only over HTTPS, under one name that it does not take from the rules
+# (https://tailscale.com/docs/kubernetes-operator/reference/limitations).
+_ALWAYS_TLS: Final = "tailscale"
+
+
+def _is_of_class(node: Node, name: str) -> bool:
+    """Whether an Ingress names a class; without one, its controller is unknown."""
+    annotation = node.at("metadata", "annotations", "kubernetes.io/ingress.class")
+    return any(found.is_one_of(name) for found in (annotation, node.at("spec", "ingressClassName")))
 
 
 # Mergeable Ingresses of the NGINX Ingress Controller: minions have paths of a host, and their master has its
@@ -278,6 +299,17 @@ def _plain_http(spec: Node, annotations: Node) -> Iterator[Finding]:
             )
             if re.search(r'"HTTP"', value.text()) and not redirected:
                 yield value.finding("serves plain HTTP: it names a port for HTTP and no ssl-redirect")
+
+
+def _plain_http_of_contour(spec: Node, annotations: Node) -> Iterator[Finding]:
+    """Yield the absence of the annotations without which Contour serves plain HTTP beside TLS.
+
+    Source: ``HTTPAllowed`` and ``TLSRequired``, internal/annotation/annotations.go of Contour.
+    """
+    plain = annotations["kubernetes.io/ingress.allow-http"]
+    forced = annotations["ingress.kubernetes.io/force-ssl-redirect"]
+    if list(spec["tls"].items()) and plain.is_not_one_of("false") and forced.is_not_one_of("true"):
+        yield plain.finding('must be "false", or ingress.kubernetes.io/force-ssl-redirect "true"')
 
 
 # Values that Go parses as false (``strconv.ParseBool``).

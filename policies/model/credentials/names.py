@@ -34,6 +34,9 @@ _COUNTED: Final = re.compile(
 )
 # Namespace and name of an object that contains the secret.
 _OBJECT: Final = re.compile(r"[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}")
+# The key of a Secret with the password: ``passwordKey: admin-password``.
+_KEY_OF_SECRET: Final = re.compile(r"(?:pass(?:word|wd|phrase)|token)[_.-]?key$", re.IGNORECASE)
+_WORDS: Final = re.compile(r"[a-z]+(?:[._-][a-z]+)*")
 _NUMBER: Final = re.compile(r"\s*[0-9][0-9_.,kKmM]*\s*")
 # Names whose values hold a credential only in one of the forms below.
 _AUTHORIZATION: Final = re.compile(
@@ -110,7 +113,9 @@ def sets_secret(name: str, value: str) -> bool:
     if names_secret(name):
         counted = name.upper().endswith("TOKENS") and _NUMBER.fullmatch(value)
         placeholder = value == name and value.isupper()
-        named = name.upper().endswith("SECRET") and _OBJECT.fullmatch(value)
+        named = (name.upper().endswith("SECRET") and _OBJECT.fullmatch(value)) or (
+            _KEY_OF_SECRET.search(name) and _WORDS.fullmatch(value)
+        )
         return not (counted or placeholder or named or is_reference(value))
     return sets_authorization(name, value)
 

@@ -72,6 +72,28 @@ INGRESSES = {
         _ingress(f"{ENTRY_POINTS}: websecure, traefik.ingress.kubernetes.io/router.tls: 'true'", tls=""),
         "clean",
     ),
+    **{
+        f"Tailscale, {name}": (
+            _ingress(tls=tls, hosts=("",), default=True).replace("Name: c", f"Name: {kind}"),
+            expected,
+        )
+        for name, tls, kind, expected in (
+            ("name of the machine", "[{hosts: [a]}]", "tailscale", "clean"),
+            ("nothing", "", "tailscale", "clean"),
+            ("another class", "[{hosts: [a]}]", "tailscale-2", "found"),
+        )
+    },
+    **{
+        f"Contour, {name}": (_ingress(annotations, tls=tls).replace("Name: c", "Name: contour"), expected)
+        for name, annotations, tls, expected in (
+            ("tls only", "", TLS, "found"),
+            ("plain HTTP", 'kubernetes.io/ingress.allow-http: "true"', TLS, "found"),
+            ("no plain HTTP", 'kubernetes.io/ingress.allow-http: "false"', TLS, "clean"),
+            ("redirect", 'ingress.kubernetes.io/force-ssl-redirect: "true"', TLS, "clean"),
+            ("no redirect", 'ingress.kubernetes.io/force-ssl-redirect: "false"', TLS, "found"),
+            ("nothing", "", "", "found"),
+        )
+    },
     "entry point websecure": (_ingress(f"{ENTRY_POINTS}: websecure", tls=""), "unproven"),
     "entry points web and websecure": (_ingress(f"{ENTRY_POINTS}: 'web, websecure'"), "found"),
 }
@@ -124,6 +146,13 @@ GATEWAYS = {
         "clean",
     ),
 }
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_findings_on_other_protocols_name_the_protocol(protocol: str) -> None:
+    text = manifest(API, "Gateway", f"listeners: [{{name: a, port: 53, protocol: {protocol}}}]", name="g")
+    (found,) = outcome(text, "tls-gateway").findings
+    assert f"{protocol} is not encrypted by the gateway: use TLS, or HTTPS" in found
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
