@@ -367,6 +367,7 @@ class Session:
                 runs=bool(self.project.runtime),
                 secrets=self.stack.secrets,
                 unreadable=self.stack.unreadable,
+                hidden=self.stack.decrypted,
                 references=StackOutputs(self.project, self.stack, self._secrets, self.notice),
             ),
             store=store or self.store,

@@ -20,6 +20,7 @@ from rehearsal.engine.program.function_calls import FunctionCalls
 from rehearsal.engine.providers.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.providers.builtin import PACKAGE, BuiltinProvider
 from rehearsal.engine.providers.registry import ProviderFactory, ProviderRegistry
+from rehearsal.engine.secret_filter import SecretFilter
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.snapshot_manager import SnapshotManager
@@ -36,8 +37,8 @@ class Deployment:
     changes nothing, and plans the remaining resources after a failure, so that all problems are reported at
     once. Tracebacks of internal errors are written to `crash_folder`. `references` returns the outputs of
     another stack, or None if they are unknown, which is an error if `requires_stacks`. `calls` has the calls
-    of functions without a model. `targets` limits the operation to some resources, and `autonaming` holds the
-    preferred names of resources that declare none.
+    of functions without a model, and `hidden` is the filter of messages. `targets` limits the operation to
+    some resources, and `autonaming` holds the preferred names of resources that declare none.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Deployment:
         references: Callable[[str], Properties | None] = lambda name: None,
         requires_stacks: bool = True,
         calls: FunctionCalls | None = None,
+        hidden: SecretFilter | None = None,
         targets: Targets = ALL,
         autonaming: Autonaming = AS_PROVIDER,
     ) -> None:
@@ -85,7 +87,7 @@ class Deployment:
             log=partial(self.log, Severity.INFO),
         )
         self.cancelled = cancelled
-        self.recorder = EventRecorder(listener)
+        self.recorder = EventRecorder(listener, hidden)
         self.callbacks = Callbacks()
         self.transforms = Transforms(self.callbacks)
         self.hooks = Hooks(self.callbacks, preview=self.preview, warn=partial(self.log, Severity.WARNING))

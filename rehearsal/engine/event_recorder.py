@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from rehearsal.engine.events import Diagnostic, Listener, Severity, Step
+from rehearsal.engine.secret_filter import SecretFilter
 
 
 class EventRecorder:
-    """Steps and diagnostics of one operation in the order of their arrival. Thread-safe."""
+    """Steps and diagnostics of one operation in the order of their arrival. Thread-safe.
 
-    def __init__(self, listener: Listener) -> None:
+    `hidden` is the filter of messages.
+    """
+
+    def __init__(self, listener: Listener, hidden: SecretFilter | None = None) -> None:
         self.listener = listener
+        self._hidden = hidden or SecretFilter()
         self.steps: list[Step] = []
         self.diagnostics: list[Diagnostic] = []
         self._lock = threading.Lock()
@@ -24,6 +30,7 @@ class EventRecorder:
 
     def note(self, diagnostic: Diagnostic) -> None:
         """Record a diagnostic."""
+        diagnostic = replace(diagnostic, message=self._hidden.text(diagnostic.message))
         with self._lock:
             self.diagnostics.append(diagnostic)
         self.listener.diagnostic(diagnostic)

@@ -17,6 +17,7 @@ from rehearsal.engine.program.function_calls import FunctionCalls
 from rehearsal.engine.program.monitor import Engine, Monitor
 from rehearsal.engine.providers.autonaming import Autonaming
 from rehearsal.engine.providers.registry import ProviderFactory
+from rehearsal.engine.secret_filter import SecretFilter
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store
@@ -48,6 +49,7 @@ class Program:
     runs: bool = True  # False if the project names no runtime
     secrets: frozenset[str] = frozenset()  # keys of `config` whose values are secret
     unreadable: frozenset[str] = frozenset()  # secret keys that could not be decrypted
+    hidden: frozenset[str] = frozenset()  # decrypted texts, which are not displayed
     references: Callable[[str], Properties | None] = lambda name: None  # outputs of another stack
 
     def provider_config(self) -> dict[str, Properties]:
@@ -226,7 +228,9 @@ class Operation:
                 for item in deployment.recorder.diagnostics
                 if item.severity is Severity.ERROR
             ]
-            error.details = (*error.details, *failures)
+            hidden = SecretFilter(this.hidden)
+            error.message = hidden.text(error.message)
+            error.details = tuple(map(hidden.text, (*error.details, *failures)))
             raise
         finally:
             deployment.registry.close()
@@ -280,6 +284,7 @@ class Operation:
             crash_folder=self.store.folder,
             references=self.program.references,
             requires_stacks=requires_stacks,
+            hidden=SecretFilter(self.program.hidden),
             calls=self._function_calls(updating=journal is not None),
             targets=self.targets,
             autonaming=Autonaming.parse(self.program.config, self.program.project, self.program.stack),
@@ -308,6 +313,7 @@ class Operation:
 
     def _result(self, deployment: Deployment) -> Result:
         deployment.registry.close()  # what providers printed is part of the result
+        hidden = SecretFilter(self.program.hidden)
         result = Result(
             stack=self.program.stack,
             steps=tuple(deployment.recorder.steps),
@@ -321,9 +327,10 @@ class Operation:
             interrupted=self.cancel.is_set(),
         )
         if self.compared is None or (violations := deployment.policy_checks.compared) is None:
-            return result
+            return hidden.result(result)
         label = self.compared.label
-        return replace(result, compared=replace(result, violations=tuple(violations), policy_pack=label))
+        compared = replace(result, violations=tuple(violations), policy_pack=label)
+        return replace(hidden.result(result), compared=hidden.result(compared))
 
 
 def _refreshed(step: Step, old: ResourceState, found: ResourceState | None) -> Step:

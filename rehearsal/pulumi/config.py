@@ -31,12 +31,14 @@ class Config:
     `secrets` are the keys that hold an encrypted value, at least in part; `unreadable` names those whose
     value could not be decrypted: it is replaced by an unknown. `empty` are the keys that the stack file
     has without a value, which are empty texts.
+    `decrypted` are the texts of the encrypted values.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
     empty: tuple[str, ...] = ()
+    decrypted: frozenset[str] = frozenset()
 
 
 def full_key(text: str, project: str) -> str:
@@ -98,13 +100,23 @@ def merged(
     values: dict[str, str] = {}
     secrets: set[str] = set()
     unreadable: set[str] = set()
+    decrypted: set[str] = set()
+
+    def decrypt_and_collect(ciphertext: str) -> str | None:
+        if (text := decrypt(ciphertext)) is not None:
+            decrypted.add(text)
+        return text
+
     for key, value in raw.items():
         try:
-            opened = _opened(value, key, decrypt, secrets, unreadable)
+            opened = _opened(value, key, decrypt_and_collect, secrets, unreadable)
             values[key] = text_of(opened)
         except ValueError as error:
             problems.append(f"config.{key}: {error}")
-    return Config(values, frozenset(secrets), frozenset(unreadable), tuple(empty)), problems
+    config = Config(
+        values, frozenset(secrets), frozenset(unreadable), tuple(empty), decrypted=frozenset(decrypted)
+    )
+    return config, problems
 
 
 def _fallback(spec: Any) -> Any:

@@ -101,9 +101,10 @@ class Stack:
     """Stack with its configuration: `config` maps full keys to strings, structured values as JSON.
 
     `machine` is the value of ``rehearsal:machine``: if present, the stack runs as processes on this machine.
-    `secrets` are the keys with an encrypted value; those in `unreadable` could not be decrypted. `references`
-    is the value of ``rehearsal:stackReferences``: outputs of stacks that kingdom has no state of. `empty` are
-    the keys that the stack file has without a value.
+    `secrets` are the keys with an encrypted value; those in `unreadable` could not be decrypted, and
+    `decrypted` are the texts of the others. `references` is the value of ``rehearsal:stackReferences``:
+    outputs of stacks that kingdom has no state of. `empty` are the keys that the stack file has without a
+    value.
     """
 
     name: str
@@ -112,6 +113,7 @@ class Stack:
     machine: dict[str, Any] | None
     secrets: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
+    decrypted: frozenset[str] = frozenset()
     references: Any = None
     empty: tuple[str, ...] = ()
 
@@ -304,6 +306,7 @@ class Project:
             machine,
             secrets=merged.secrets,
             unreadable=merged.unreadable,
+            decrypted=merged.decrypted,
             references=references,
             empty=merged.empty,
         )

@@ -60,6 +60,27 @@ def test_passphrase_decrypts_values_and_they_stay_secret(case: Case, monkeypatch
     assert "opened 7" not in case.state.read_text()
 
 
+def test_secret_that_a_plain_getter_returned_is_recorded_and_not_displayed(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE)
+    program = case.root / "__main__.py"
+    program.write_text(
+        "import pulumi\nfrom toys import *\nopened = pulumi.Config().require('pw')\n"
+        "pulumi.export('pw', opened)\npulumi.warn(opened)\nPet('p', prefix=opened)\n"
+    )
+    result = case.up()
+    assert result.outputs["pw"] == "[secret]"
+    assert messages(result) == ["[secret]"]
+    assert case.record("p").inputs["prefix"] == "opened 7"
+    program.write_text(program.read_text().replace("prefix=opened", "prefix=opened + ' more'"))
+    changes = [change for step in case.preview().steps for change in step.changes]
+    assert [(change.old, change.new) for change in changes] == [("[secret]", "[secret] more")]
+    program.write_text(f"{program.read_text()}raise pulumi.RunError(opened)\n")
+    with pytest.raises(KingdomError, match=r"^\[secret\]$"):
+        case.up()
+
+
 def test_passphrase_may_be_in_a_file(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE", raising=False)
     (case.root / "passphrase").write_text(f" {PASSPHRASE} \t\n\n")
