@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from policies.model.connection_urls import lines_of, urls_in, weakness
@@ -80,6 +82,18 @@ def test_comments_of_several_lines_are_left_out() -> None:
     )
     assert list(urls_in(text)) == ["http://b", "http://e/*/"]
     assert lines_of(["http://a", "http://b"], text) == [5]
+
+
+@pytest.mark.parametrize("start", ["<!-- ", "/* x\n"])
+def test_starts_of_comments_without_an_end_are_searched_in_linear_time(start: str) -> None:
+    began = time.process_time()
+    assert list(urls_in(start * 50_000 + "\nhttp://a\n")) == ["http://a"]
+    assert time.process_time() - began < 2
+
+
+def test_comment_without_an_end_does_not_affect_comments_of_the_other_form() -> None:
+    assert list(urls_in("/* x\nhttp://a\n<!--\nhttp://b\n-->\nhttp://c")) == ["http://a", "http://c"]
+    assert list(urls_in("<!-- x\nhttp://a\n/*\nhttp://b\n*/\nhttp://c")) == ["http://a", "http://c"]
 
 
 def test_an_address_within_a_url_is_evaluated_once() -> None:
