@@ -7,6 +7,7 @@ anchor.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -66,15 +67,23 @@ def with_distinct_anchors(text: str) -> str:
     """
     # libyaml does not count a byte order mark.
     start = int(text.startswith("\ufeff"))
+    tokens: list[yaml.AnchorToken | yaml.AliasToken] = []
+    with contextlib.suppress(yaml.YAMLError):
+        tokens.extend(
+            token
+            for token in yaml.scan(text, Loader=_LOADER)
+            if isinstance(token, (yaml.AnchorToken, yaml.AliasToken))
+        )
+    # An alias without an anchor stays one: no anchor gets its name.
+    aliases = {token.value for token in tokens if isinstance(token, yaml.AliasToken)}
+    names = (name for number in itertools.count() if (name := f"n{number}") not in aliases)
     pieces: list[str] = []
     at = 0
     latest: dict[str, str] = {}
-    with contextlib.suppress(yaml.YAMLError):
-        for number, token in enumerate(yaml.scan(text, Loader=_LOADER)):
-            if isinstance(token, yaml.AnchorToken):
-                latest[token.value] = f"n{number}"
-            elif not isinstance(token, yaml.AliasToken) or token.value not in latest:
-                continue
+    for token in tokens:
+        if isinstance(token, yaml.AnchorToken):
+            latest[token.value] = next(names)
+        if token.value in latest:
             name = start + token.start_mark.index + 1  # behind the ampersand or the asterisk
             pieces += [text[at:name], latest[token.value]]
             at = name + len(token.value)

@@ -72,6 +72,12 @@ def test_a_repeated_anchor_gets_a_name_of_its_own(mark: str) -> None:
     assert value == {"é": 1, "b": ["y"], "c": {"d": ["y"], "e": "&x *x"}}
 
 
+@pytest.mark.parametrize("number", range(16))
+def test_alias_without_an_anchor_stays_undefined(number: int) -> None:
+    with pytest.raises(yaml.composer.ComposerError, match=f"undefined alias '?n{number}"):
+        composed(with_distinct_anchors(f"a: &x 1\nb: &x 2\nc: *n{number}\n"))
+
+
 def test_text_behind_a_syntax_error_is_unchanged() -> None:
     assert with_distinct_anchors("a: &x 1\nb: @\nc: &x 2\n").endswith(" 1\nb: @\nc: &x 2\n")
     with pytest.raises(yaml.YAMLError) as refused:
