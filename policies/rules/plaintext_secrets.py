@@ -29,7 +29,7 @@ from policies.model.credentials.names import (
     may_set_secret,
     sets_secret,
 )
-from policies.model.credentials.setting_lines import MAX_FILE, secret_settings
+from policies.model.credentials.setting_lines import MAX_FILE, secret_literals, secret_settings
 from policies.model.paths import Path
 from policies.model.pods import DOCUMENTATION, POD_TYPES, pod_templates, title
 from policies.model.property_tree import Finding, Node
@@ -84,8 +84,8 @@ _SHAPES: Final = {
     "a Slack webhook": re.compile(r"\bhooks\.slack\.com/services/T[0-9A-Z]+/B[0-9A-Z]+/[0-9A-Za-z]{16,}"),
     "an Azure access key": re.compile(r"\b(?:AccountKey|SharedAccessKey)\s*=\s*[0-9A-Za-z+/]{20,}"),
     "an authorization header": re.compile(
-        r"\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:api-?key|bearer|token)(?:\s+|%20)"
-        r"[0-9A-Za-z+/_.=~:-]{16,}|basic(?:\s+|%20)"
+        r"\b(?:proxy-)?authorization[\"']?(?:\s*[:=]\s*[\"']?|[ \t]+[\"'])"
+        r"(?:(?:api-?key|bearer|token)(?:\s+|%20)[0-9A-Za-z+/_.=~:-]{16,}|basic(?:\s+|%20)"
         # Base64 and not a word: a digit, or an upper-case letter behind a lower-case one.
         r"(?-i:(?=[0-9A-Za-z+/]{0,200}(?:[0-9+/=]|[a-z][A-Z])))[0-9A-Za-z+/]{8,}={0,2}(?![0-9A-Za-z+/_{(-]))",
         re.IGNORECASE,
@@ -320,12 +320,23 @@ def _secret_options(container: Node, name: str, value: Node) -> Iterator[Finding
 
 _CONFIG_FILE: Final = re.compile(
     r"(?:^|\.)(?:env|properties|ini|cnf|conf|cfg|toml|ya?ml|json|xml)$"
-    r"|(?:config|configuration|properties|settings)$",
+    r"|(?:config|configuration|credentials|properties|settings)$",
     re.IGNORECASE,
 )
-# Directives of Redis, which have no equals sign.
+_SOURCE_FILE: Final = re.compile(
+    r"\.(?:cjs|exs|groovy|hcl|js|lua|mjs|php|py|rb|tf|tfvars|ts)$", re.IGNORECASE
+)
+# Directives of Redis, its Sentinel and Mosquitto, which have no equals sign.
 _DIRECTIVE: Final = re.compile(
-    r"^[ \t]*(?P<name>requirepass|masterauth)[ \t]+(?P<value>\S[^\n]{0,1000})$", re.MULTILINE
+    r"^[ \t]*(?:sentinel[ \t]+)?(?P<name>requirepass|masterauth|remote_password|auth-pass(?= \S{1,300}[ \t]))"
+    r"[ \t]+(?:(?<=auth-pass )\S{1,300}[ \t]+)?(?P<value>\S[^\n]{0,1000})$",
+    re.MULTILINE,
+)
+# The users of PgBouncer: ``"user" "password"``.
+_USER_LIST_KEY: Final = re.compile(r"(?:^|[._-])userlist(?:\.txt)?$", re.IGNORECASE)
+_USER_LIST: Final = re.compile(
+    r"^[ \t]*\"[^\"\n]{1,200}\"[ \t]+\"(?!md5[0-9a-f]{32}\"|SCRAM-SHA-256\$)(?P<value>[^\"\n]{1,200})\"",
+    re.MULTILINE,
 )
 # ``host:port:database:user:password`` of libpq, in ``.pgpass`` and in a command that writes the file.
 _PGPASS_KEY: Final = re.compile(r"(?:^|[._-])pgpass(?:\.conf)?$", re.IGNORECASE)
@@ -352,6 +363,8 @@ def credential_file(key: str, text: str) -> str:
     text = text[:MAX_FILE]
     if _PGPASS_KEY.search(key) and _has_secret(_PGPASS, text):
         return "a password of libpq"
+    if _USER_LIST_KEY.search(key) and _has_secret(_USER_LIST, text):
+        return "a password of PgBouncer"
     if _NETRC_KEY.search(key) and _has_secret(_NETRC, text):
         return "a password of netrc"
     if " >" in text and "user" in text and _has_secret(_ACL, text):
@@ -365,7 +378,13 @@ def _has_secret(pattern: re.Pattern[str], text: str) -> bool:
 
 
 def secret_lines(key: str, value: Node) -> Iterator[Finding]:
-    """Yield the settings with a secret in a configuration file of a ConfigMap."""
+    """Yield the settings with a secret in a configuration file, or source code, of a ConfigMap."""
+    if _SOURCE_FILE.search(key):
+        text = value.text()[:MAX_FILE]
+        for found, name, _ in secret_literals(text):
+            line = text.count("\n", 0, found.start("name")) + 1
+            yield value.finding(f"the ConfigMap contains a credential: {name} in line {line}")
+        return
     if not _CONFIG_FILE.search(key) or key == "nsswitch.conf":  # its passwd names a database of users
         return
     whole = value.text()

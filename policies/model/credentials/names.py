@@ -73,7 +73,8 @@ _POINTER: Final = re.compile(
     r"|_(?:ALLOW|ENABLE|DISABLE|SKIP|REQUIRE)_|(?:^|_)PUBLIC_?KEY|^ALLOW|INITIAL_CLUSTER_TOKEN$",
     re.IGNORECASE,
 )
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # boundary between the words of camelCase
+# Boundary between the words of camelCase, and behind an abbreviation, as in ``keyIDName``.
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")
 # A variable that the kubelet or a shell replaces, anywhere in a value.
 _EXPANSION: Final = re.compile(r"\$\([A-Za-z_][\w.-]*\)|\$\{[A-Za-z_]")
 # Values that refer to a secret, or that are not usable as one.

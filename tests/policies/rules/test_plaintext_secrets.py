@@ -43,6 +43,7 @@ SHAPES = (
     "jdbc:postgresql://h/d?user=u&password=p4ss", "jdbc:sqlserver://h;user=sa;password=p4ss",
     "clickhouse://h:9000?username=u&password=p4ss", "https://h/hook?token=a1B2c3", "https://h/b?sv=1&sig=a1B2%3D",
     "jdbc:mysql://h/d?trustCertificateKeyStorePassword=changeit", "Authorization: Basic dXNlcjpwYXNz",
+    'proxy_set_header Authorization "Basic dXNlcjpwYXNzd29yZA==";',
     '{"Authorization": "Bearer abcdef0123456789"}', "Authorization=Bearer%20abcdef0123456789",
     *(
         base64.b64encode(f"-----BEGIN {kind}PRIVATE KEY-----\nMII".encode()).decode()
@@ -58,7 +59,8 @@ NO_SHAPES = (
     base64.b64encode(b"-----BEGIN CERTIFICATE-----\nMII").decode(),
     base64.b64encode(b"-----BEGIN PUBLIC KEY-----\nMII").decode(),
     "registry/image@sha256:0123", "nats://$(TOKEN)@h:4222", "Authorization: Basic $(BASIC)",
-    "authorization: basic authentication", "X-Api-Key: $(KEY)", "Access-Control-Allow-Headers: x-api-key",
+    "authorization: basic authentication", "proxy_set_header Authorization $http_authorization;",
+    "X-Api-Key: $(KEY)", "Access-Control-Allow-Headers: x-api-key",
     "host=h password=$(P)", "https://host:8080/path@v2", "basic authentication is required here",
 )  # fmt: skip
 SECRET_LINES = (
@@ -220,6 +222,25 @@ def test_command_lines_without_a_secret_pass(line: list[str]) -> None:
         ),
         ("redis.conf", "port 1\nrequirepass s3cretX\n", "found"),
         ("redis.conf", "requirepass s3cretX", "found"),
+        ("sentinel.conf", "port 1\nsentinel auth-pass mymaster s3cretX\n", "found"),
+        ("sentinel.conf", "port 1\nsentinel auth-pass mymaster $PASSWORD\n", "clean"),
+        ("mosquitto.conf", "listener 1883\nremote_password s3cretX\n", "found"),
+        ("logstash.conf", 'elasticsearch {\n  password => "s3cretX"\n}\n', "found"),
+        ("logstash.conf", 'elasticsearch {\n  password => "${PASSWORD}"\n}\n', "clean"),
+        ("credentials", "[default]\naws_secret_access_key = a1B2c3\n", "found"),
+        ("userlist.txt", '"app" "s3cretX"\n', "found"),
+        (
+            "userlist.txt",
+            '"app" "SCRAM-SHA-256$4096:abc"\n"b" "md50123456789abcdef0123456789abcdef"\n',
+            "clean",
+        ),
+        ("settings.py", "DEBUG = 1\nSECRET_KEY = 's3cretX'  # x\n", "found"),
+        ("settings.py", "SECRET_KEY = env('KEY')\nPASSWORD_FIELD = 'x'\nsecret = 'secret'\n", "clean"),
+        ("wp-config.php", "<?php\ndefine( 'DB_PASSWORD', 's3cretX' );\n", "found"),
+        ("wp-config.php", "<?php\ndefine('DB_PASSWORD', getenv('PW'));\n", "clean"),
+        ("config.js", "module.exports = {\n  password: 's3cretX',\n};\n", "found"),
+        ("config.js", "module.exports = {\n  password: process.env.PW || '',\n};\n", "clean"),
+        ("main.tf", 'provider "x" {\n  password = "s3cretX"\n  token = var.token\n}\n', "found"),
         ("alertmanager.yml", "smtp_auth_password: 's3cretX'", "found"),
         ("alertmanager.yml", "smtp_auth_password_file: /run/pw", "clean"),
         ("settings.xml", "<a>\n <password>s3cretX</password>\n</a>\n", "found"),
