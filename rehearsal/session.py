@@ -371,7 +371,7 @@ class Session:
                 references=StackOutputs(self.project, self.stack, self._secrets, self.notice),
             ),
             store=store or self.store,
-            factory=lambda package: _provider(package, machine),
+            factory=lambda package: _provider(package, machine, self.project.main),
             pack=pack,
             listener=listener,
             notice=self.notice,
@@ -407,14 +407,14 @@ def _same_records(planned: Snapshot, recorded: Snapshot) -> bool:
     }
 
 
-def _provider(package: str, machine: Machine | None) -> Any:
+def _provider(package: str, machine: Machine | None, main: Path) -> Any:
     clouds = importlib.import_module("rehearsal.providers")
     if package not in clouds.PACKAGES:
         raise KingdomError(
             f"the program uses the package {package!r}, which kingdom does not support",
             remedy=f"Supported packages: {', '.join(clouds.PACKAGES)}.",
         )
-    return clouds.provider(package, machine)
+    return clouds.provider(package, machine, main)
 
 
 @contextlib.contextmanager

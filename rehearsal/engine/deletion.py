@@ -110,7 +110,7 @@ class Deletion:
                     self._deployment.executor.delete(
                         self._owner(resource),
                         resource,
-                        ask=not resource.delete or not self._snapshot.uses_id_of(resource),
+                        ask=not resource.delete or not self._is_in_use(resource),
                         awaits_replacement=not resource.delete,
                     )
                 except (StepFailedError, ProviderError) as error:
@@ -139,6 +139,13 @@ class Deletion:
             return None
         return self._deployment.registry.get(resource.provider)
 
+    def _is_in_use(self, retired: ResourceState) -> bool:
+        """Return whether `retired` must not be deleted, because a live resource has its id.
+
+        The code of dynamic providers is called, as by the CLI: it is real, and chooses the ids itself.
+        """
+        return package_of(retired.type) != DYNAMIC and self._snapshot.uses_id_of(retired)
+
     def _error(self, resource: ResourceState, message: str, *, protected: bool = False) -> None:
         self._deployment.recorder.error(resource.urn, resource.source_position, message, protected=protected)
 
@@ -147,7 +154,7 @@ class Deletion:
         preview = self._deployment.preview
         together = {(item.urn, item.delete) for item in to_delete}
         # Determined before any deletion: afterwards the live records may be absent.
-        in_use = {item.key for item in to_delete if item.delete and self._snapshot.uses_id_of(item)}
+        in_use = {item.key for item in to_delete if item.delete and self._is_in_use(item)}
         running: dict[Future[None], ResourceState] = {}
         fatal: KingdomError | None = None  # the state cannot be written: start no further deletion
         failed, failed_before = False, self._deployment.failed

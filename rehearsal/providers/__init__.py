@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from rehearsal.providers import dynamic
@@ -28,13 +29,14 @@ PACKAGES: Final = (*_CLOUDS, dynamic.PACKAGE)
 CLOUDS: Final = tuple(_CLOUDS)  # those that can be served to the Pulumi CLI
 
 
-def provider(package: str, machine: EmulationHost | None = None) -> Any:
+def provider(package: str, machine: EmulationHost | None = None, folder: Path | None = None) -> Any:
     """Return a new provider of `package`, one of :data:`PACKAGES`. Raises KeyError for another.
 
-    With a `machine`, the resources that it can emulate are passed to it.
+    With a `machine`, the resources that it can emulate are passed to it. `folder` is that of the program,
+    which contains the code of dynamic providers.
     """
     if package == dynamic.PACKAGE:
-        return dynamic.DynamicProvider()
+        return dynamic.DynamicProvider(folder)
     return _CLOUDS[package](machine)
 
 

@@ -15,6 +15,7 @@ import sysconfig
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import IO, Any, Final
 
 import grpc
@@ -33,8 +34,12 @@ Listener = Callable[[str], None]
 _BOOT: Final = """
 import os, runpy, sys, threading
 lifeline = int(sys.argv.pop(1))
+# Whole lines are written, so that those of parallel calls stay apart.
+for file in (sys.stdout, sys.stderr):
+    file.reconfigure(line_buffering=True, write_through=False)
 def watch():
     os.read(lifeline, 1)
+    sys.stdout.flush()
     os._exit(70)
 threading.Thread(target=watch, daemon=True).start()
 leave = sys.exit
@@ -50,12 +55,14 @@ runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
 class DynamicProvider:
     """Forwards the provider protocol to that process, which starts on the first request. Thread-safe.
 
+    `folder` is that of the program, whose modules the process can import; None for the working directory.
     `listener` receives each line that the process prints, from another thread; by default the lines are
     printed to standard error.
     """
 
-    def __init__(self, listener: Listener | None = None) -> None:
+    def __init__(self, folder: Path | None = None, listener: Listener | None = None) -> None:
         self.listener: Listener = listener or _print
+        self._folder = folder
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self._stub: provider_pb2_grpc.ResourceProviderStub | None = None
@@ -133,7 +140,7 @@ class DynamicProvider:
         """Return the client of the process, which starts for the stack and the project of `urn`."""
         with self._lock:
             if self._stub is None:
-                self._process = _Process(urn, self.listener)
+                self._process = _Process(urn, self._folder, self.listener)
                 # The process ends at the latest when this provider is garbage-collected.
                 weakref.finalize(self, self._process.stop)
                 channel = grpc.insecure_channel(f"127.0.0.1:{self._process.port()}")
@@ -160,7 +167,7 @@ class _Process:
     A key of the configuration without a namespace belongs to the project.
     """
 
-    def __init__(self, urn: str, listener: Listener) -> None:
+    def __init__(self, urn: str, folder: Path | None, listener: Listener) -> None:
         self._listener = listener
         self._readers: list[threading.Thread] = []
         theirs, self._lifeline = os.pipe()
@@ -173,7 +180,8 @@ class _Process:
         }
         try:
             self._child = subprocess.Popen(
-                [sys.executable, "-u", "-c", _BOOT, str(theirs)],
+                [sys.executable, "-c", _BOOT, str(theirs)],
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

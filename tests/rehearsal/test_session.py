@@ -241,7 +241,7 @@ def test_unsupported_package_is_an_error_with_the_supported_ones(root: Path) -> 
         "import pulumi\npulumi.CustomResource('aws:s3/bucket:Bucket', 'b', {})\n"
     )
     with pytest.raises(KingdomError) as caught:
-        session_module._provider("aws", None)
+        session_module._provider("aws", None, Path())
     assert "the package 'aws', which kingdom does not support" in caught.value.message
     assert "gcp" in caught.value.remedy
     result = opened(root).preview(Silent())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine.events import Op, Severity
+from rehearsal.engine.events import Op, Severity, Silent
 from rehearsal.pulumi.properties import UNKNOWN, Secret
 from tests.rehearsal.engine.program_folders import Case, errors, messages, ops
 
@@ -31,6 +31,18 @@ class R(Resource):
         super().__init__(P(), name, {{**props, "out": None}}, opts)
 
 pulumi.export("o", R("r", {{"a": {a}}}).out)
+"""
+
+HELPER = """
+class P(ResourceProvider):
+    def create(self, props):
+        return CreateResult("x", props)
+    def delete(self, id, props):
+        print(V)
+
+class R(Resource):
+    def __init__(self, name, props):
+        super().__init__(P(), name, props)
 """
 
 
@@ -99,6 +111,38 @@ def test_lines_that_the_provider_prints_are_messages_of_the_operation(case: Case
     result = _declare(case, 1, create=printed).up()
     assert sorted(messages(result)) == ["one", "three", "two"]
     assert all(item.severity is Severity.INFO for item in result.diagnostics)
+
+
+def test_lines_of_parallel_calls_stay_apart(case: Case) -> None:
+    program = PROGRAM.format(a=1, create="print('one', 'two', 'three', end='.')")
+    program += "".join(f'R("r{n}", {{"a": {n}}})\n' for n in range(20))
+    (case.root / "__main__.py").write_text(program.replace("end='.'", r"end='.\n'"))
+    assert messages(case.up()) == ["one two three."] * 21
+
+
+def test_replaced_resource_is_deleted_also_if_the_replacement_has_its_id(case: Case) -> None:
+    """The CLI calls the code of the provider, which decides itself whether it deletes the new resource."""
+    program = PROGRAM.replace(
+        "    def diff", "    def delete(self, id, props):\n        print(id)\n    def diff", 1
+    )
+    (case.root / "__main__.py").write_text(program.format(a=1, create="pass"))
+    case.up()
+    (case.root / "__main__.py").write_text(program.format(a=99, create="pass"))
+    result = case.up()
+    assert (ops(result), messages(result)) == ({"r": Op.REPLACE}, ["id1"])
+
+
+def test_provider_can_import_modules_of_the_program_without_the_program(
+    case: Case, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Refresh and destruction do not run the program; the command may run in any folder of the project."""
+    (case.root / "helper.py").write_text("from pulumi.dynamic import *\nfrom values import V\n" + HELPER)
+    (case.root / "values.py").write_text("V = 3\n")
+    (case.root / "__main__.py").write_text("import helper\nhelper.R('r', {'a': 1})\n")
+    case.up()
+    monkeypatch.chdir(tmp_path_factory.mktemp("other"))
+    assert case.refresh().ok
+    assert messages(case.session.down(Silent())) == ["3"]
 
 
 def test_default_provider_records_the_configuration(case: Case) -> None:
