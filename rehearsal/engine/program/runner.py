@@ -461,10 +461,12 @@ def _surroundings(
 
 
 def _is_success(error: BaseException) -> bool:
-    """Whether the program ended itself with the exit code 0."""
+    """Whether the program ended itself with the exit code 0, which has eight bits."""
     if isinstance(error, _ExitError):
-        return error.status == 0
-    return isinstance(error, SystemExit) and error.code in (None, 0)
+        return error.status & 0xFF == 0
+    if not isinstance(error, SystemExit):
+        return False
+    return error.code is None or (isinstance(error.code, int) and error.code & 0xFF == 0)
 
 
 def _raise_failure(

@@ -59,6 +59,20 @@ def test_program_may_end_itself_with_status_0(stack: Stack) -> None:
     assert stack.record("toys-test").outputs == {"x": 1}
 
 
+@pytest.mark.parametrize("call", ["sys.exit(256)", "sys.exit(False)", "os._exit(512)"])
+def test_exit_code_has_eight_bits(stack: Stack, call: str) -> None:
+    """As that of the process that runs the program under the CLI."""
+    assert stack.up(f"import os, sys\n{call}\n").ok
+
+
+@pytest.mark.parametrize(
+    "call", ["sys.exit(257)", "sys.exit(-1)", "sys.exit(0.0)", "sys.exit('')", "os._exit(1)"]
+)
+def test_program_that_exits_with_another_code_has_failed(stack: Stack, call: str) -> None:
+    with pytest.raises(ProgramError, match="the program ended itself with"):
+        stack.update(f"import os, sys\n{call}\n")
+
+
 def test_export_in_a_callback_of_an_output_is_ignored(stack: Stack) -> None:
     """The SDK registers the outputs of the stack when the program's file ends, as under the CLI."""
     source = 'a = Thing("a")\na.computed.apply(lambda _: pulumi.export("late", 1))\npulumi.export("x", 1)\n'
