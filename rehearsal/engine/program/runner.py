@@ -12,13 +12,12 @@ import os
 import runpy
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, NoReturn, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import pulumi
 from google.protobuf import empty_pb2
@@ -32,6 +31,7 @@ import rehearsal
 from rehearsal.engine.errors import StoppedError
 from rehearsal.engine.program.hang_detector import HangDetector, MonitorActivity, is_program_file
 from rehearsal.engine.program.imported_sdks import references_of_imported_sdks
+from rehearsal.engine.program.process_calls import ExitError, ProcessCalls
 from rehearsal.engine.program.source_positions import quick_positions
 from rehearsal.engine.program.unreadable_config import as_unknown
 from rehearsal.errors import WRONG_SETTINGS, InputError, KingdomError
@@ -92,13 +92,13 @@ def run(
         )
         # The SDK leaves futures unobserved when a program fails; asyncio would print a traceback for each.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-        exited: list[_ExitError] = []
+        calls = ProcessCalls(main, watched.close)
         with _event_loop() as loop:
             try:
                 with (
                     _surroundings(main, entry or main, config, secrets),
                     _fresh_modules(main),
-                    _exit_as_error(exited, watched),
+                    calls.active(),
                     as_unknown(unreadable),
                     references_of_imported_sdks(main, entry or main),
                     _output_as_messages(engine),
@@ -107,13 +107,16 @@ def run(
                     gc_pause.off(),
                     HangDetector(watched, main, root, notice),
                 ):
-                    loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
-                    if exited:  # raised in another thread, where the exception was lost
-                        raise exited[0]
+                    try:
+                        loop.run_until_complete(run_in_stack(lambda: _execute(entry or main)))
+                    finally:
+                        calls.run_exit_functions()
+                    if calls.exited:  # raised in another thread, where the exception was lost
+                        raise calls.exited[0]
             except (KingdomError, KeyboardInterrupt):
                 raise
             except BaseException as raised:
-                error = exited[0] if exited else raised
+                error = calls.exited[0] if calls.exited else raised
                 if _is_success(error):
                     # The language host of the CLI exits with 0, too: the program has ended.
                     monitor.SignalAndWaitForShutdown(empty_pb2.Empty())
@@ -401,37 +404,6 @@ async def _wait_for_outputs() -> None:
             return
 
 
-class _ExitError(BaseException):
-    """The program called `os._exit`, which would end this process without a message."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-@contextlib.contextmanager
-def _exit_as_error(exited: list[_ExitError], monitor: MonitorActivity) -> Iterator[None]:
-    """Let `os._exit` raise in this process, but not in forked children, and add the error to `exited`.
-
-    From then on `monitor` refuses calls, so the SDK registers no more resources.
-    """
-    process, thread, leave = os.getpid(), threading.get_ident(), os._exit
-
-    def refuse(status: int) -> NoReturn:
-        if os.getpid() != process:
-            leave(status)
-        exited.append(_ExitError(status))
-        monitor.close()
-        # Another thread ends silently; the main thread reports the error.
-        raise exited[-1] if threading.get_ident() == thread else SystemExit(status)
-
-    os._exit = refuse
-    try:
-        yield
-    finally:
-        os._exit = leave
-
-
 @contextlib.contextmanager
 def _surroundings(
     main: Path, entry: Path, config: Mapping[str, str], secrets: Collection[str]
@@ -462,7 +434,7 @@ def _surroundings(
 
 def _is_success(error: BaseException) -> bool:
     """Whether the program ended itself with the exit code 0, which has eight bits."""
-    if isinstance(error, _ExitError):
+    if isinstance(error, ExitError):
         return error.status & 0xFF == 0
     if not isinstance(error, SystemExit):
         return False
@@ -515,9 +487,9 @@ def _explained(error: BaseException, main: Path, root: Path, stack: str) -> Prog
                 f"{where}: the setting {error.key} is {error.value!r}, not a valid {error.expect_type}",
                 remedy=f"Fix it under `config` in Pulumi.{stack}.yaml.",
             )
-        case _ExitError():
+        case ExitError():
             return ProgramError(
-                f"{where}: the program ended itself with os._exit({error.status!r})",
+                f"{where}: the program ended itself with {error.call}",
                 remedy="Let the program run to its end; to report an error, raise pulumi.RunError.",
             )
         case SystemExit():
