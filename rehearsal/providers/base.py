@@ -44,6 +44,7 @@ from rehearsal.providers.outputs import Place
 from rehearsal.providers.schema import ResourceType, Scalar, provider_type, resource_type
 from rehearsal.providers.validation import DEFAULTS_KEY, Problem, Rules, check_object, coerce, problem
 from rehearsal.pulumi.properties import UNKNOWN, Asset, Path, Secret, contains_unknown, decode, encode, unwrap
+from rehearsal.pulumi.urn import package_of
 
 Function = Callable[[dict[str, Any], Place], dict[str, Any]]
 
@@ -456,7 +457,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
             return _returned(encode({}))
         if function is not None:
             return _returned(self._encode(function(unwrap(args), self.place)))
-        declared = declared_function(request.tok)
+        declared = declared_function(request.tok) if package_of(request.tok) == self.package else None
         if declared is None:
             raise ProviderError(
                 grpc.StatusCode.UNIMPLEMENTED,

@@ -23,6 +23,7 @@ from rehearsal.engine.errors import CallFailedError, SkippedError, StoppedError
 from rehearsal.engine.events import Severity
 from rehearsal.engine.goal import Goal, source_text
 from rehearsal.engine.program.hang_detector import current_position
+from rehearsal.engine.program.resource_tracker import ResourceTracker
 from rehearsal.engine.providers.builtin import PACKAGE as BUILTIN
 from rehearsal.engine.providers.default_providers import DefaultProviderDisabledError
 from rehearsal.engine.providers.versions import VersionError, check_version
@@ -31,7 +32,7 @@ from rehearsal.errors import KingdomError
 from rehearsal.providers.errors import ProviderError
 from rehearsal.pulumi import cli_version
 from rehearsal.pulumi.properties import decode, encode, without_references, without_unknowns
-from rehearsal.pulumi.urn import ROOT_STACK_TYPE, make_urn, package_of
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE, is_provider, make_urn, package_of
 
 # Offered to the SDK, with the names that `SupportsFeature` has for them.
 _FEATURES: Final = {
@@ -43,6 +44,7 @@ _FEATURES: Final = {
     "replacementTrigger": resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
     "transforms": resource_pb2.RESOURCE_MONITOR_FEATURE_TRANSFORMS,
     "invokeTransforms": resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_TRANSFORMS,
+    "invokeDependsOn": resource_pb2.RESOURCE_MONITOR_FEATURE_INVOKE_DEPENDS_ON,
     "resourceHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS,
     "errorHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
     "sendsOptionsToHooks": resource_pb2.RESOURCE_MONITOR_FEATURE_SENDS_OPTIONS_TO_HOOKS,
@@ -66,6 +68,7 @@ class Monitor:
         self._main = main
         self._program = threading.get_ident()
         self._generated: set[str] = set()
+        self._tracker = ResourceTracker()
         self._lock = threading.Lock()
         self.failed_calls: dict[str, KingdomError] = {}  # by the text of the SDK's exception
         self.fatal: KingdomError | None = None  # an error of the engine itself, which ends the operation
@@ -103,6 +106,12 @@ class Monitor:
     def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest
     ) -> resource_pb2.RegisterResourceResponse:
+        with self._tracker.registering(request.parent):
+            return self._register(request)
+
+    def _register(
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
         deployment = self._deployment
         urn = make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent)
         try:
@@ -113,6 +122,8 @@ class Monitor:
             self._end(error)
             return resource_pb2.RegisterResourceResponse(urn=urn, result=resource_pb2.FAIL)
         id_ = state.id if state.custom and not (deployment.preview and not _is_known(state.id)) else ""
+        created = is_provider(request.type) or _is_known(state.id)
+        self._tracker.track(state.urn, request.parent, custom=request.custom, created=created)
         return resource_pb2.RegisterResourceResponse(
             urn=state.urn,
             id=id_,
@@ -166,6 +177,10 @@ class Monitor:
         return empty_pb2.Empty()
 
     def ReadResource(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
+        with self._tracker.registering(request.parent):
+            return self._read(request)
+
+    def _read(self, request: resource_pb2.ReadResourceRequest) -> resource_pb2.ReadResourceResponse:
         deployment = self._deployment
         urn = make_urn(deployment.stack, deployment.project, request.type, request.name, request.parent)
         source = source_text(request.sourcePosition, self._root)
@@ -196,6 +211,7 @@ class Monitor:
         except KingdomError as error:
             self._end(error)
             return resource_pb2.ReadResourceResponse(urn=goal.urn, result=resource_pb2.FAIL)
+        self._tracker.track(state.urn, request.parent, custom=True, created=_is_known(state.id))
         return resource_pb2.ReadResourceResponse(urn=state.urn, id=state.id, properties=encode(state.outputs))
 
     def Invoke(self, request: resource_pb2.ResourceInvokeRequest) -> resource_pb2.ResourceInvokeResponse:
@@ -209,7 +225,10 @@ class Monitor:
             )
             args = request.args if package == BUILTIN else _arguments(request.args)
             preview = deployment.preview and not deployment.calls.was_made(request.tok, args)
-            result = deployment.registry.get(reference).Invoke(
+            provider = deployment.registry.get(reference)
+            if self._tracker.has_absent(request.dependsOn):
+                return resource_pb2.ResourceInvokeResponse(unknown=True)
+            result = provider.Invoke(
                 provider_pb2.InvokeRequest(tok=request.tok, args=args, preview=preview), None
             )
         except (SkippedError, StepFailedError):

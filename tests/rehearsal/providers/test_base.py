@@ -222,6 +222,8 @@ def test_function_of_no_sdk_is_unimplemented(gcp: Calls) -> None:
     with pytest.raises(ProviderError, match='no function "gcp:storage/getBuckts:getBuckts"') as raised:
         gcp.invoke("gcp:storage/getBuckts:getBuckts", {})
     assert raised.value.code is grpc.StatusCode.UNIMPLEMENTED
+    with pytest.raises(ProviderError, match="SDK of gcp has no function"):
+        gcp.invoke("cloudflare:index/getZones:getZones", {})
 
 
 def test_function_with_unknown_arguments_is_not_called(gcp: Calls) -> None:
