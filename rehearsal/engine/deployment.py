@@ -17,10 +17,10 @@ from rehearsal.engine.events import Diagnostic, Listener, Op, PropertyChange, Se
 from rehearsal.engine.goal import Goal
 from rehearsal.engine.policy_checks import PolicyChecks
 from rehearsal.engine.program.function_calls import FunctionCalls
+from rehearsal.engine.program.secret_filter import SecretFilter
 from rehearsal.engine.providers.autonaming import AS_PROVIDER, Autonaming
 from rehearsal.engine.providers.builtin import PACKAGE, BuiltinProvider
 from rehearsal.engine.providers.registry import ProviderFactory, ProviderRegistry
-from rehearsal.engine.secret_filter import SecretFilter
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.snapshot_manager import SnapshotManager

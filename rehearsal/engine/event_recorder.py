@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 from rehearsal.engine.events import Diagnostic, Listener, Severity, Step
-from rehearsal.engine.secret_filter import SecretFilter
+from rehearsal.engine.program.secret_filter import SecretFilter
 
 
 class EventRecorder:

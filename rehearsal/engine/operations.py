@@ -15,9 +15,9 @@ from rehearsal.engine.events import Diagnostic, Listener, Op, Result, Severity, 
 from rehearsal.engine.policy_checks import Pack, PolicyChecks
 from rehearsal.engine.program.function_calls import FunctionCalls
 from rehearsal.engine.program.monitor import Engine, Monitor
+from rehearsal.engine.program.secret_filter import SecretFilter
 from rehearsal.engine.providers.autonaming import Autonaming
 from rehearsal.engine.providers.registry import ProviderFactory
-from rehearsal.engine.secret_filter import SecretFilter
 from rehearsal.engine.state.journal import Journal
 from rehearsal.engine.state.resource_state import ResourceState, Snapshot
 from rehearsal.engine.state.store import Store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rehearsal.engine.events import Change, Op, PropertyChange, Result, Step, Violation
-from rehearsal.engine.secret_filter import SecretFilter
+from rehearsal.engine.program.secret_filter import SecretFilter
 from rehearsal.pulumi.properties import Secret
 
 URN = "urn:pulumi:test::toys::toy:index:Thing::a"
