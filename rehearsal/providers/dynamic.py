@@ -64,7 +64,7 @@ class DynamicProvider:
         self.listener: Listener = listener or _print
         self._folder = folder
         self._lock = threading.Lock()
-        self._process: _Process | None = None
+        self._end: Callable[[], object] | None = None  # ends the process
         self._stub: provider_pb2_grpc.ResourceProviderStub | None = None
         self._config = provider_pb2.ConfigureRequest()
 
@@ -132,26 +132,33 @@ class DynamicProvider:
     def close(self) -> None:
         """End the process, if it was started, after its output has been received."""
         with self._lock:
-            if self._process is not None:
-                self._process.stop()
-            self._process = self._stub = None
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._end is not None:
+            self._end()
+        self._end = self._stub = None
 
     def _connected(self, urn: str) -> provider_pb2_grpc.ResourceProviderStub:
         """Return the client of the process, which starts for the stack and the project of `urn`."""
         with self._lock:
             if self._stub is None:
-                self._process = _Process(urn, self._folder, self.listener)
-                # The process ends at the latest when this provider is garbage-collected.
-                weakref.finalize(self, self._process.stop)
-                channel = grpc.insecure_channel(f"127.0.0.1:{self._process.port()}")
-                self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
-                self._stub.Configure(self._config)
+                process = _Process(urn, self._folder, self.listener)
+                # Ends it at the latest with this process: the listener refers to the users of this provider.
+                self._end = weakref.finalize(self, process.stop)
+                try:
+                    channel = grpc.insecure_channel(f"127.0.0.1:{process.port()}")
+                    self._stub = provider_pb2_grpc.ResourceProviderStub(channel)
+                    self._stub.Configure(self._config)
+                except BaseException:
+                    self._stop()
+                    raise
             return self._stub
 
 
 def _failure(trace: str) -> str:
     """Return the message of a failed call: the exception, and the innermost line outside of packages."""
-    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    lines = [line.strip() for line in trace.splitlines() if line.strip()] or ["no reason is known"]
     frames = [found for line in lines if (found := _FRAME.match(line)) and not _is_library(found["file"])]
     where = f" in {frames[-1]['file']}, line {frames[-1]['line']}" if frames else ""
     return f"the dynamic provider failed{where}: {lines[-1]}"

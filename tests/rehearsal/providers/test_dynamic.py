@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
+import psutil
 import pytest
+from pulumi.runtime.proto import provider_pb2
 
 from rehearsal.engine.events import Op, Severity, Silent
-from rehearsal.pulumi.properties import UNKNOWN, Secret
+from rehearsal.providers.dynamic import DynamicProvider, _failure
+from rehearsal.providers.errors import ProviderError
+from rehearsal.pulumi.properties import UNKNOWN, Secret, encode
 from tests.rehearsal.engine.program_folders import Case, errors, messages, ops
 
 PROGRAM = """\
@@ -74,6 +81,10 @@ def test_exception_of_the_provider_is_reported_with_the_declaration(case: Case) 
     assert error.source == "__main__.py:16"
 
 
+def test_failure_without_a_reason_has_a_message() -> None:
+    assert _failure(" \n") == "the dynamic provider failed: no reason is known"
+
+
 def test_creation_without_an_id_is_an_error_and_can_be_repeated(case: Case) -> None:
     (error,) = errors(_declare(case, 1, create='return CreateResult("", props)').update())
     assert "returned no id" in error.message
@@ -103,6 +114,34 @@ def test_exit_of_the_provider_is_an_error(case: Case) -> None:
 
 def test_provider_may_print_more_than_a_pipe_holds(case: Case) -> None:
     assert _declare(case, 1, create='print("x" * 1_000_000)').up().outputs["o"] == 2
+
+
+URN = "urn:pulumi:dev::p::pulumi-python:dynamic:Resource::r"
+
+
+def test_closed_provider_is_released(case: Case) -> None:
+    """Its finalizer and its process refer to the listener, and thereby to the operation that uses it."""
+    _declare(case, 1).up()
+    inputs = encode(case.record("r").inputs)
+    provider = DynamicProvider()
+    provider.listener = functools.partial(print, provider)
+    provider.Check(provider_pb2.CheckRequest(urn=URN, news=inputs), None)
+    released = weakref.ref(provider)
+    provider.close()
+    del provider
+    gc.collect()
+    assert released() is None
+
+
+def test_each_process_that_does_not_start_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rehearsal.providers.dynamic._BOOT", "print('no port')")
+    provider = DynamicProvider()
+    before = psutil.Process().num_fds()
+    for _ in range(2):
+        with pytest.raises(ProviderError, match="did not start"):
+            provider.Check(provider_pb2.CheckRequest(urn=URN), None)
+    provider.close()
+    assert psutil.Process().num_fds() == before
 
 
 def test_lines_that_the_provider_prints_are_messages_of_the_operation(case: Case) -> None:
