@@ -447,9 +447,12 @@ def _raise_failure(
     """Raise the error of a failed run. Return if the engine stopped the program.
 
     `failed_calls` are the errors of function calls by the text of the exception that the SDK raises for one.
+    The message of a program that handles such an exception and raises `pulumi.RunError` has precedence.
     """
+    own_message = False
     for cause in _causes(error):
-        if (failed := failed_calls.get(str(cause))) is not None:
+        own_message = own_message or isinstance(cause, pulumi.RunError)
+        if (failed := failed_calls.get(str(cause))) is not None and not own_message:
             raise ProgramError(failed.message, remedy=failed.remedy)
         if isinstance(cause, StoppedError):
             return

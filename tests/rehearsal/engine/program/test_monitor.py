@@ -88,6 +88,19 @@ def test_error_of_a_function_that_returns_an_output_ends_the_program(stack: Stac
     assert raised.value.message.endswith("toy:index:failing: unavailable")
 
 
+def test_message_of_a_program_that_handles_the_error_of_a_function_has_precedence(
+    stack: Stack, cloud: Cloud
+) -> None:
+    cloud.functions["toy:index:failing"] = _failing
+    with pytest.raises(ProgramError, match=r"^the zone does not exist$"):
+        stack.update("""
+            try:
+                pulumi.runtime.invoke("toy:index:failing", {})
+            except Exception as error:
+                raise pulumi.RunError("the zone does not exist") from error
+        """)
+
+
 VERSION = 'version="nonsense"'
 
 
