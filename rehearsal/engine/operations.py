@@ -239,13 +239,12 @@ class Operation:
         if monitor.fatal is not None:
             raise monitor.fatal
         result = self._result(deployment)
-        if (
-            deployment.failed or result.errors or result.mandatory
-        ):  # also those of deletions after the program
+        # Deletions after the program may have failed, too.
+        if deployment.failed or result.errors or result.mandatory:
             executor.retain_former_outputs()
+            result = replace(result, snapshot=deployment.snapshot.snapshot())
         elif not deployment.preview:
             self.store.record_calls(deployment.calls.made)
-            result = replace(result, snapshot=deployment.snapshot.snapshot())
         return result
 
     def _require_known(self, snapshot: Snapshot, *patterns: Patterns) -> None:

@@ -7,6 +7,7 @@ import pytest
 from rehearsal.engine.events import Op
 from rehearsal.engine.program.runner import ProgramError
 from rehearsal.pulumi.properties import ResourceReference
+from rehearsal.pulumi.urn import ROOT_STACK_TYPE
 from tests.rehearsal.engine.conftest import Stack, messages, ops
 from tests.rehearsal.engine.fake_provider import Cloud, refused
 
@@ -108,6 +109,9 @@ def test_stack_outputs_without_a_new_value_outlast_the_failure_of_a_deletion(
     result = stack.update('pulumi.export("x", 2)\n')
     assert [item.message for item in result.errors] == ["still in use"]
     assert stack.record("toys-test").outputs == {"x": 2, "y": 1}
+    assert [item.outputs for item in result.snapshot.resources if item.type == ROOT_STACK_TYPE] == [
+        {"x": 2, "y": 1}
+    ]
 
 
 def test_stack_outputs_without_a_new_value_outlast_a_failure(stack: Stack, cloud: Cloud) -> None:
