@@ -132,7 +132,7 @@ class PolicyChecks:
         if (compared := self._compared) is not None:
             try:
                 evaluate(compared)
-            except KingdomError:  # who evaluates that pack alone gets the error
+            except KingdomError:  # an evaluation with that pack alone reports it
                 self._compared = None
 
     def _recorded(self, found: list[Violation]) -> list[Violation]:
