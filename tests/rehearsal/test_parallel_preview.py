@@ -97,10 +97,10 @@ def test_another_checkouts_program_is_its_own(tmp_path: Path) -> None:
 
 
 def test_a_crashed_child_is_distinguished_from_a_failed_one(tmp_path: Path) -> None:
-    crash = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    crash = "import signal, threading\nsignal.pthread_kill(threading.get_ident(), signal.SIGKILL)"
     toys = project(tmp_path, crash, one="config: {}")
     (outcome,) = preview_all(jobs(toys))
-    assert "SIGKILL" in str(outcome.error)
+    assert "was ended by SIGKILL" in str(outcome.error)
     assert outcome.exit_code == 1
 
 
