@@ -131,7 +131,12 @@ class Overview:
         if self.progress is not None:
             # Without a thread of its own: jobs are forked while it is shown.
             self._live = Live(
-                console=self._console, get_renderable=self._render, auto_refresh=False, transient=True
+                console=self._console,
+                get_renderable=self._render,
+                auto_refresh=False,
+                redirect_stdout=False,  # jobs print to it
+                redirect_stderr=False,
+                transient=True,
             )
             self._live.start(refresh=True)
         return self
