@@ -284,7 +284,9 @@ def test_security_context_of_a_custom_resource_is_listed(tmp_path: Path) -> None
         "spec: {image: i, driver: {securityContext: {privileged: true}}}\n"
     )
     [note] = check([str(tmp_path)], only=("PSS",)).unevaluated
-    assert "SparkApplication a: spec.driver is a container" in note
+    assert (
+        "spec.driver.securityContext is set for SparkApplication 'a', a kind whose pods are unknown" in note
+    )
 
 
 def test_patterns_of_policy_engines_are_not_pods(tmp_path: Path) -> None:
