@@ -284,7 +284,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
         yield from check_object(declared.inputs, opened, self.rules)
 
     def DiffConfig(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
-        old = decode(request.old_inputs) or decode(request.olds)
+        old = _old_inputs(request, request.olds)
         new = decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
         replacing = [path for path in changes if self.config_replaces(path, old, new)]
@@ -348,7 +348,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: provider_pb2.DiffRequest, context: Any = None) -> provider_pb2.DiffResponse:
         token = request.type or type_of(request.urn)
-        old, new = decode(request.old_inputs) or decode(request.olds), decode(request.news)
+        old, new = _old_inputs(request, request.olds), decode(request.news)
         changes = diff.changed(old, new, request.ignoreChanges)
         if IMPORTED_KEY in old:  # the former inputs are unknown: they count as equal to the declared ones
             return diff.diff_response(changes, (), delete_first=False, stable=())
@@ -404,14 +404,17 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
     def Read(self, request: provider_pb2.ReadRequest, context: Any = None) -> provider_pb2.ReadResponse:
         token = request.type or type_of(request.urn)
         state, inputs = decode(request.properties), decode(request.inputs)
+        # The CLI records unknown outputs after an update with targets.
+        unknown = [name for name, value in state.items() if contains_unknown(value)]
+        state = {name: value for name, value in state.items() if name not in unknown}
         if self._is_emulated(token) and self.machine is not None:
             real = self.machine.read(request.urn, token, request.id)
             if real is None:
                 return provider_pb2.ReadResponse()  # an empty id: the resource is deleted
             state |= self.as_declared(token, real)
-        elif (
-            not inputs or not state
-        ):  # an import, or `Type.get(name, id)`: the id and the requested properties are known
+        # An import, or `Type.get(name, id)`: the id and the requested properties are known. A refresh has the
+        # field for inputs, also of a resource without any.
+        elif not state or not request.HasField("inputs"):
             importing = not inputs and not state
             inputs = inputs or self.imported(token, request.id, state)
             state = self.outputs(token, request.id, inputs) | state
@@ -419,6 +422,13 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
                 state.setdefault(name, {})
             if importing:
                 inputs |= {IMPORTED_KEY: True}
+        if unknown:
+            outputs = self.outputs(token, request.id, inputs)
+            state |= {
+                name: outputs[name]
+                for name in unknown
+                if name in outputs and not contains_unknown(outputs[name])
+            }
         return provider_pb2.ReadResponse(
             id=request.id, properties=self._encode(state), inputs=self._encode(inputs)
         )
@@ -438,7 +448,7 @@ class Cloud(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: Any = None) -> empty_pb2.Empty:
         token = request.type or type_of(request.urn)
-        inputs = unwrap(decode(request.old_inputs) or decode(request.properties))
+        inputs = unwrap(_old_inputs(request, request.properties))
         if (reason := self.refuse_delete(token, inputs)) is not None:
             raise ProviderError(grpc.StatusCode.FAILED_PRECONDITION, reason)
         if self._is_emulated(token) and self.machine is not None:
@@ -565,6 +575,11 @@ def _parsed(value: Any) -> Any:
 def _identity(value: Any) -> str:
     """Return the hash of an asset or archive that has one, and the text of any other value."""
     return value.hash or str(value) if isinstance(value, Asset) else str(value)
+
+
+def _old_inputs(request: Any, outputs: struct_pb2.Struct) -> dict[str, Any]:
+    """Return the former inputs, also if there are none; the outputs of an engine that does not send them."""
+    return decode(request.old_inputs if request.HasField("old_inputs") else outputs)
 
 
 def _known(value: Any) -> Any:

@@ -67,6 +67,8 @@ class Random(Cloud):
                 return fake_values.hexadecimal(32, seed)
 
     def curated(self, token: str, id_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        if token.endswith(":RandomPet"):
+            return {"length": int(inputs.get("length") or 2)}
         if not id_:
             return {}
         match token.rsplit(":", 1)[1]:

@@ -83,9 +83,14 @@ class Calls:
         return decode(self.stub.Update(request).properties)
 
     def read(
-        self, urn: str, id_: str, state: dict[str, Any], inputs: dict[str, Any]
+        self, urn: str, id_: str, state: dict[str, Any], inputs: dict[str, Any] | None
     ) -> provider_pb2.ReadResponse:
-        request = provider_pb2.ReadRequest(urn=urn, id=id_, properties=encode(state), inputs=encode(inputs))
+        request = provider_pb2.ReadRequest(
+            urn=urn,
+            id=id_,
+            properties=encode(state),
+            inputs=None if inputs is None else encode(inputs),
+        )
         response = self.stub.Read(request)
         assert isinstance(response, provider_pb2.ReadResponse)
         return response

@@ -20,7 +20,7 @@ from rehearsal.pulumi.properties import (
     decode,
     encode,
 )
-from tests.rehearsal.providers.calls import PROJECT, REGION, Calls, urn
+from tests.rehearsal.providers.calls import PROJECT, REGION, Calls, paths, urn
 
 BUCKET_TYPE = "gcp:storage/bucket:Bucket"
 REDIS_TYPE = "gcp:redis/instance:Instance"
@@ -188,6 +188,19 @@ def test_update_with_unknown_inputs_keeps_computed_outputs_in_a_preview(gcp: Cal
     assert outputs["host"] == created.outputs["host"]
 
 
+def test_a_resource_without_inputs_does_not_differ_from_its_outputs() -> None:
+    random = Calls.of("random")
+    pet = urn("random:index/randomPet:RandomPet")
+    outputs = random.make(pet, {}).outputs
+    assert outputs["length"] == 2
+    request = provider_pb2.DiffRequest(
+        id="a-pet", urn=pet, old_inputs=encode({}), olds=encode(outputs), news=encode({})
+    )
+    assert paths(random.stub.Diff(request)) == {}
+    request.ClearField("old_inputs")  # an engine that does not send them
+    assert set(paths(random.stub.Diff(request))) == {"length", "separator"}
+
+
 # -- Read, Delete --------------------------------------------------------------------------------------------
 
 
@@ -197,6 +210,18 @@ def test_read_returns_the_recorded_state(gcp: Calls) -> None:
     assert decode(response.inputs) == LOCATED
 
 
+def test_read_of_a_resource_without_inputs_returns_the_recorded_state(gcp: Calls) -> None:
+    response = gcp.read(BUCKET, "media", {"url": "gs://media"}, {})
+    assert decode(response.properties) == {"url": "gs://media"}
+    assert decode(response.inputs) == {}
+
+
+def test_read_replaces_unknown_values_of_the_record(gcp: Calls) -> None:
+    state = {"url": UNKNOWN, "labels": {"team": UNKNOWN}, "selfLink": "https://media"}
+    response = gcp.read(BUCKET, "media", state, LOCATED)
+    assert decode(response.properties) == {"url": "gs://media", "selfLink": "https://media"}
+
+
 def test_import_makes_outputs_and_marks_the_inputs(gcp: Calls) -> None:
     response = gcp.read(BUCKET, "media", {}, {})
     assert decode(response.properties)["url"] == "gs://media"
@@ -204,7 +229,7 @@ def test_import_makes_outputs_and_marks_the_inputs(gcp: Calls) -> None:
 
 
 def test_get_of_a_resource_keeps_the_requested_properties(gcp: Calls) -> None:
-    response = gcp.read(BUCKET, "media", {"location": "US"}, {})
+    response = gcp.read(BUCKET, "media", {"location": "US"}, None)
     assert decode(response.properties)["location"] == "US"
     assert decode(response.inputs) == {"location": "US"}
 
