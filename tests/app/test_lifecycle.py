@@ -34,6 +34,7 @@ def probes(pod: Process) -> tuple[int, int, int]:
     return status(pod, "/startupz"), status(pod, "/readyz"), status(pod, "/livez")
 
 
+@pytest.mark.slow
 def test_startup_waits_for_mongodb_and_liveness_ignores_it(
     platform: Platform, database: Process, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_hung_dependency_leaves_an_api_pod_ready(platform: Platform, tmp_path: P
         stopped.kill()
 
 
+@pytest.mark.slow
 def test_hung_dependency_makes_a_worker_unready(platform: Platform, tmp_path: Path) -> None:
     database = backends.mongodb(tmp_path / "database")
     database.start()

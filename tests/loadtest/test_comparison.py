@@ -169,6 +169,7 @@ def test_base_runs_its_own_code_on_a_free_port_and_is_removed(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "message"),
     [

@@ -197,6 +197,7 @@ def test_rehearsal_creates_the_stack_and_leaves_nothing(root: Path) -> None:
     assert not (root / ".rehearsal").exists()
 
 
+@pytest.mark.slow
 def test_obstacles_to_a_first_deployment_are_an_error(root: Path) -> None:
     opened(root).require_first_deployment()
     (root / "__main__.py").write_text(CACHE)

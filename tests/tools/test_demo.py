@@ -23,6 +23,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         backends.end(whole)
 
 
+@pytest.mark.slow
 def test_two_runs_make_one_journey(platform: Platform) -> None:
     def appoint(email: str) -> None:
         command = [sys.executable, "-m", "app", "grant", email, "administrator"]

@@ -107,6 +107,7 @@ async def create_without_mongodb() -> None:
                 await create_indexes(database["contents"], Contents.INDEXES)
 
 
+@pytest.mark.slow
 def test_unavailable_database_fails_within_the_timeout_of_server_selection() -> None:
     # PyMongo (4.20) does not close the socket of a refused connection: collected here, after its event loop
     # has ended, so that no other test reports it.

@@ -131,6 +131,7 @@ def metrics(process: Process) -> dict[str, float]:
     return {name: float(value) for name, _, value in samples}
 
 
+@pytest.mark.slow
 def test_a_leak_is_in_the_report_and_in_the_metrics(environ: dict[str, str], tmp_path: Path) -> None:
     with serving(PrometheusServer(LINES)) as source:
         host = f"127.0.0.1:{source.port}"
@@ -182,6 +183,7 @@ def test_a_refused_token_is_named_with_the_role_that_is_missing(environ: dict[st
     assert "roles/monitoring.viewer" in text
 
 
+@pytest.mark.slow
 def test_without_a_metadata_server_the_token_is_named(environ: dict[str, str]) -> None:
     host = f"127.0.0.1:{free_port()}"
     nowhere = {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "GCE_METADATA_TIMEOUT": "1"}

@@ -121,6 +121,7 @@ def watched(platform: Platform, path: Path) -> Iterator[Process]:
     process.kill()
 
 
+@pytest.mark.slow
 def test_running_pod_applies_changed_thresholds(watched: Process, path: Path) -> None:
     def shown(series: str) -> bool:
         return series in httpx.get(f"http://127.0.0.1:{watched.port}/metrics").text.splitlines()

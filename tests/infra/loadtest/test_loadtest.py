@@ -67,6 +67,7 @@ def test_its_objects_fit_the_schemas_of_the_oldest_cluster(with_load_test: Decla
     assert not {each["kind"]: why for each in found if (why := misfits(each, OLDEST))}
 
 
+@pytest.mark.slow
 def test_production_without_a_window_is_refused(with_load_test: Declared, tmp_path: Path) -> None:
     values = configuration("prod") | documented()[1]
     values["kingdom:loadtest"]["run"]["window"] = None

@@ -63,6 +63,7 @@ def test_a_stack_without_redis_has_no_recording(tmp_path: Path) -> None:
     assert found.outputs == []
 
 
+@pytest.mark.slow
 def test_the_reason_of_a_failed_replay_is_stated() -> None:
     unknown = Recording([monitored(b"EVALSHA", b"0" * 40, b"0") * 50], 1.0)
     with pytest.raises(ReplayFailedError, match="repeated commands failed"):

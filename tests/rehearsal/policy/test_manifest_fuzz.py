@@ -289,6 +289,7 @@ spec: {{maxReplicas: 4, scaleTargetRef: {{kind: Deployment, name: d{0}}}}}
     return "".join(pair.format(at) for at in range(count)) + quota
 
 
+@pytest.mark.slow
 def test_time_grows_with_the_number_of_documents_in_one_namespace(tmp_path: Path) -> None:
     """Four times as many documents must take less than eight times as long."""
     took = []

@@ -129,6 +129,7 @@ def test_a_pack_that_does_not_start_is_reported_with_reason_and_position(
     assert "Traceback" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_pack_that_hangs_is_given_up(pack_of: Callable[..., PolicyPack]) -> None:
     pack = pack_of("import threading; threading.Event().wait()", start_timeout=3)
     with pytest.raises(PolicyPackError, match=r"printed no port in \d+ s, and .*: it hangs before"):

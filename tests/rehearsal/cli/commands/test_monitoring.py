@@ -81,6 +81,7 @@ def test_recommend_writes_the_patch_to_the_stack_file_with_apply_alone(project: 
     assert path.read_text() == after
 
 
+@pytest.mark.slow
 def test_report_writes_one_file(project: Project) -> None:
     folder = monitoring_folder(project.state_folder("local"))
     folder.mkdir(parents=True)
