@@ -18,15 +18,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from rehearsal import crash_log
+from rehearsal import crash_log, interrupts
 from rehearsal.engine.events import Listener, Result, Silent, Step
 from rehearsal.errors import KingdomError
 from rehearsal.pulumi import gc_pause, sdk_imports
@@ -136,7 +136,7 @@ def preview_all(
     KeyboardInterrupt.
     """
     parallel = parallel or os.cpu_count() or 1
-    with _terminable(), gc_pause.off(), contextlib.ExitStack() as stack:
+    with interrupts.terminable(), gc_pause.off(), contextlib.ExitStack() as stack:
         if packs is None:
             packs = stack.enter_context(Packs())
         packs.start(jobs, parallel)
@@ -444,24 +444,3 @@ def _carried_out(
         return session.compare(listener, _session(job.compared, packs[1]))
     result = session.apply(listener) if job.apply else session.preview(listener)
     return Evaluation(result, None, None), None
-
-
-_SIGNALS: Final = (signal.SIGTERM,)
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Convert SIGTERM to KeyboardInterrupt, like Ctrl-C, so that the children are ended."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
