@@ -22,9 +22,12 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError
 
+from app.cancellation import replace_wait_for
 from app.settings import MongoAuth, MongoSettings, RedisSettings
 
 log = structlog.get_logger()
+
+replace_wait_for()
 
 _DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")
 _FAILOVER_SECONDS: Final = 1.0

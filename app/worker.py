@@ -25,7 +25,6 @@ from app.media.schemas import MakeVariants
 from app.media.service import MAKE_VARIANTS
 from app.queue import Consumer, EmptyBody, Priority, RetryLater, Tasks
 from app.queue.worker_registry import WorkerRegistry
-from app.redis.cancellation import pause
 from app.redis.lease import LeaseLost
 from app.services import Services
 from app.settings import Advisor
@@ -144,7 +143,7 @@ async def _update_audience(summaries: Summaries) -> None:
                 business_metrics.active_accounts.labels(window).set(getattr(audience, window))
         except REDIS_ERRORS as error:
             log.warning("active accounts metric update failed", error=type(error).__name__)
-        await pause(_AUDIENCE_SECONDS)
+        await asyncio.sleep(_AUDIENCE_SECONDS)
 
 
 async def _watch(services: Services, registry: WorkerRegistry) -> None:
@@ -165,4 +164,4 @@ async def _watch(services: Services, registry: WorkerRegistry) -> None:
                 metrics.backlog.set(sum(depth.ready.values()) / workers)
         except REDIS_ERRORS as error:
             log.warning("queue metrics collection failed", error=type(error).__name__)
-        await pause(_WATCH_SECONDS)
+        await asyncio.sleep(_WATCH_SECONDS)

@@ -8,6 +8,7 @@ them until they expire, for at most 15 minutes (``LIFETIME_SECONDS``).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +18,6 @@ from redis.asyncio import Redis
 
 from app.auth.tokens import LIFETIME_SECONDS
 from app.connections import REDIS_ERRORS
-from app.redis.cancellation import pause
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Revocations:
                 await self.read()
             except REDIS_ERRORS as error:
                 log.debug("sign-outs of other pods not read: Redis unavailable", error=type(error).__name__)
-            await pause(_PAUSE_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def read(self) -> None:
         """Read the sessions ended since the last call, and drop those whose tokens have expired."""

@@ -7,6 +7,7 @@ error of 0.81 % (Redis documentation). Unions of days give weeks and months.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -17,7 +18,6 @@ from redis.asyncio import Redis
 from app import clock
 from app.analytics.schemas import Audience
 from app.connections import REDIS_ERRORS
-from app.redis.cancellation import pause
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class ActiveAccounts:
         """Flush every second until cancelled, and once at the end."""
         try:
             while True:
-                await pause(_FLUSH_SECONDS)
+                await asyncio.sleep(_FLUSH_SECONDS)
                 await self._flush_or_log()
         finally:
             await self._flush_or_log()

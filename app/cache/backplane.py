@@ -8,6 +8,7 @@ confirmed ping; the memory layer is only trusted for a bounded time after it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -17,7 +18,6 @@ import structlog
 from redis.asyncio import Redis
 
 from app.connections import REDIS_ERRORS
-from app.redis.cancellation import pause, raise_if_cancelled
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class Backplane:
                 log.warning(
                     "invalidation channel disconnected", channel=self._channels[0], error=type(error).__name__
                 )
-            await pause(delay)
+            await asyncio.sleep(delay)
             delay = min(self._ping_seconds, delay * 2)
 
     async def _listen(self, subscription: Any) -> None:
@@ -97,7 +97,6 @@ class Backplane:
                 self._pings.append(now)
                 await subscription.ping()
                 next_ping = now + self._ping_seconds
-            raise_if_cancelled()
             message = await subscription.get_message(timeout=max(0.001, next_ping - time.monotonic()))
             if message is None:
                 continue

@@ -24,7 +24,6 @@ from redis.asyncio import Redis
 
 from app.connections import REDIS_ERRORS
 from app.http.problems import TOO_MANY_REQUESTS, UNAVAILABLE, Problem
-from app.redis.cancellation import pause, raise_if_cancelled
 
 log = structlog.get_logger()
 
@@ -126,13 +125,12 @@ class Progress:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(_CONTROL_CHANNEL)
                     await self._receive(subscription)
-            await pause(0.5)
+            await asyncio.sleep(0.5)
 
     async def _receive(self, subscription: Any) -> None:
         updates = asyncio.create_task(self._update_channels(subscription))
         try:
             while not updates.done():
-                raise_if_cancelled()
                 message = await subscription.get_message(timeout=10.0)
                 # Events may have been published between the client's request and the subscription.
                 if message is not None and message["type"] in ("subscribe", "message"):
@@ -153,7 +151,6 @@ class Progress:
             if removed := subscribed - wanted:
                 await subscription.unsubscribe(*removed)
             subscribed = wanted
-            raise_if_cancelled()
             await self._subscribers_changed.wait()
 
     def _notify(self, *content_ids: str) -> None:

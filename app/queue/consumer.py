@@ -17,7 +17,6 @@ from app.queue.jobs import JobResult, Lease, Outcome, Priority, RetryLater
 from app.queue.queue import Queue
 from app.queue.tasks import PermanentError, Tasks
 from app.redis.batcher import Batcher
-from app.redis.cancellation import pause
 from app.resilience.retry import RetryBudget, retry
 from app.telemetry import context, metrics
 from app.telemetry.error_groups import is_outage
@@ -235,7 +234,7 @@ class Consumer:
             wait = 1.0
             with contextlib.suppress(*REDIS_ERRORS):
                 wait = await self._queue.recur(self._tasks.recurring)
-            await pause(max(0.01, wait))
+            await asyncio.sleep(max(0.01, wait))
 
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

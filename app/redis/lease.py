@@ -13,7 +13,6 @@ from typing import Final
 from redis.asyncio import Redis
 
 from app.connections import REDIS_ERRORS
-from app.redis.cancellation import pause
 
 _SCRIPTS: Final = Path(__file__).parent / "lua"
 
@@ -45,7 +44,7 @@ async def lease(redis: Redis, name: str, seconds: float = 30.0) -> AsyncIterator
         nonlocal lost
         valid_until = asyncio.get_running_loop().time() + seconds
         while True:
-            await pause(seconds / 3)
+            await asyncio.sleep(seconds / 3)
             now = asyncio.get_running_loop().time()
             try:
                 held = await extend(keys=[key], args=[token, milliseconds])

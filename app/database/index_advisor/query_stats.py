@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 
 from app.connections import REDIS_ERRORS
 from app.database.index_advisor.query_shapes import Shape, query_shapes
-from app.redis.cancellation import pause
 
 log = structlog.get_logger()
 
@@ -138,7 +137,7 @@ class QueryRecorder(Collector):
 
     async def _flush_periodically(self, redis: Redis) -> None:
         while True:
-            await pause(_FLUSH_SECONDS)
+            await asyncio.sleep(_FLUSH_SECONDS)
             try:
                 await self.flush_stats(redis)
             except REDIS_ERRORS as error:
