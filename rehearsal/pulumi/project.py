@@ -197,7 +197,8 @@ class Project:
             problems.append(f"main: must be the folder of the program; {main!r} holds no __main__.py")
         elif not program.is_dir() and not program.is_file():
             problems.append(f"main: must be a folder with __main__.py, or a Python file; {main!r} is neither")
-        if not isinstance(stacks, str) or not (root / stacks).is_dir():
+        # The folder may be absent, as for the CLI: its stacks have no configuration.
+        if not isinstance(stacks, str) or ((root / stacks).exists() and not (root / stacks).is_dir()):
             problems.append(f"stackConfigDir: must be the folder of the stack files; {stacks!r} is not one")
         options = data.get("options") or {}
         if not isinstance(options, dict):

@@ -68,6 +68,7 @@ class ProcessCalls:
             (os, "execv", self._execv),
             (os, "execve", self._execve),
             (signal, "raise_signal", self._raise_signal),
+            (signal, "pthread_kill", self._pthread_kill),
             (atexit, "register", self._register),
             (atexit, "unregister", self._unregister),
         ]
@@ -141,6 +142,16 @@ class ProcessCalls:
             original(number)
 
         return raise_signal
+
+    def _pthread_kill(self, original: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        terminate = signal.getsignal(signal.SIGTERM)
+
+        def pthread_kill(thread: int, number: int, /) -> None:
+            if self._is_own() and _is_fatal(number, terminate):
+                self._end(128 + number, f"the signal {signal.Signals(number).name}")
+            original(thread, number)
+
+        return pthread_kill
 
     def _execv(self, original: Callable[..., NoReturn]) -> Callable[..., NoReturn]:
         def execv(path: Any, argv: Sequence[Any], /) -> NoReturn:

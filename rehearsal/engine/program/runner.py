@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import faulthandler
 import io
 import json
 import logging
@@ -17,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final, Self, TextIO, cast
 
 import pulumi
 from google.protobuf import empty_pb2
@@ -104,6 +105,7 @@ def run(
                     _output_as_messages(engine),
                     _quick_waits(),
                     quick_positions(),
+                    _tracebacks_of_crashes(),
                     gc_pause.off(),
                     HangDetector(watched, main, root, notice),
                 ):
@@ -286,8 +288,27 @@ class _StandardError:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self.closed = True
+
+
+@contextlib.contextmanager
+def _tracebacks_of_crashes() -> Iterator[None]:
+    """Write the Python traceback to standard error if native code of the program ends this process."""
+    if faulthandler.is_enabled() or sys.__stderr__ is None or sys.__stderr__.closed:
+        yield
+        return
+    faulthandler.enable(sys.__stderr__, all_threads=False)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
 
 
 @contextlib.contextmanager

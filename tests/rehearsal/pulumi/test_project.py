@@ -88,6 +88,13 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
     assert (project.stacks, project.config) == (root / "stacks", {})
 
 
+def test_folder_of_stack_files_may_be_absent(root: Path) -> None:
+    write(root, {"Pulumi.yaml": "name: shop\nmain: infra\nstackConfigDir: absent\n"})
+    project = Project.at(root)
+    assert project.stack_names() == []
+    assert project.stack("dev").config == {}
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
@@ -103,8 +110,8 @@ def test_folder_of_stack_files_may_be_given_under_config(root: Path) -> None:
             ["main: must be a folder with __main__.py, or a Python file; 'nowhere' is neither"],
         ),
         (
-            "name: a\nmain: infra\nstackConfigDir: nowhere\n",
-            ["stackConfigDir: must be the folder of the stack files; 'nowhere' is not one"],
+            "name: a\nmain: infra\nstackConfigDir: Pulumi.yaml\n",
+            ["stackConfigDir: must be the folder of the stack files; 'Pulumi.yaml' is not one"],
         ),
         (
             "name: a\nmain: infra\nstackConfigDir: [stacks]\n",
@@ -214,7 +221,7 @@ def test_environments_are_refused_by_name(root: Path) -> None:
 
 
 def test_every_problem_of_a_project_file_is_listed(root: Path) -> None:
-    write(root, {"Pulumi.yaml": "config: 3\nmain: nowhere\nstackConfigDir: nowhere\n"})
+    write(root, {"Pulumi.yaml": "config: 3\nmain: nowhere\nstackConfigDir: Pulumi.yaml\n"})
     with pytest.raises(InputError) as caught:
         Project.at(root)
     assert [detail.partition(":")[0] for detail in caught.value.details] == [

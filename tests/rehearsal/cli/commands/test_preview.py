@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,13 @@ def test_all_stacks_are_planned_and_the_exit_code_is_the_worst(tmp_path: Path) -
     assert "error: broken: " in text.stderr
     lines = [line.partition(" (")[0] for line in text.stdout.splitlines()[-2:]]
     assert lines == ["local: clean", "broken: failed"]
+
+
+@pytest.mark.slow
+def test_crash_of_native_code_names_the_line_of_the_program(tmp_path: Path) -> None:
+    project = Tiny.make(tmp_path)
+    project.program.write_text("import ctypes\n\nctypes.string_at(0)\n")
+    ended = project.run("preview", "--stack", "local")
+    assert ended.returncode == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in ended.stderr
+    assert f'File "{project.program}", line 3' in ended.stderr

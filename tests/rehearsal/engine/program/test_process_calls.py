@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 
 import pytest
 
@@ -11,7 +12,7 @@ from rehearsal.engine.program.runner import ProgramError
 from tests.rehearsal.engine.conftest import Stack, messages
 
 PROGRAM = """
-import atexit, os, signal
+import atexit, os, signal, threading
 Thing("a")
 {}
 """
@@ -24,6 +25,7 @@ Thing("a")
         ("os.kill(os.getpid(), signal.SIGKILL)", "the signal SIGKILL"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "the signal SIGTERM"),
         ("signal.raise_signal(signal.SIGUSR1)", "the signal SIGUSR1"),
+        ("signal.pthread_kill(threading.get_ident(), signal.SIGTERM)", "the signal SIGTERM"),
         ('os.execv("/bin/sh", ["sh", "-c", "exit 3"])', "os.exec of /bin/sh"),
         ('os.execlp("sh", "sh", "-c", "exit 3")', "os.exec of"),
         ('os.execve("/bin/sh", ["sh", "-c", "exit $CODE"], {"CODE": "3"})', "os.exec of /bin/sh"),
@@ -50,6 +52,7 @@ def test_command_that_replaces_the_program_may_succeed(stack: Stack, call: str) 
         "os.kill(os.getpid(), 0)",
         "os.kill(os.getpid(), signal.SIGWINCH)",
         "signal.signal(signal.SIGUSR1, lambda *_: print('caught')); os.kill(os.getpid(), signal.SIGUSR1)",
+        "signal.pthread_kill(threading.get_ident(), signal.SIGWINCH)",
         "child = os.fork() or os._exit(0); os.waitpid(child, 0)",
         "child = os.fork() or os.abort(); os.waitpid(child, 0)",
         "child = os.fork() or os.execv('/bin/true', ['true']); os.waitpid(child, 0)",
@@ -74,7 +77,8 @@ def test_exit_functions_run_when_the_program_ends(stack: Stack, capsys: pytest.C
 
 
 def test_process_has_its_own_calls_after_the_program(stack: Stack) -> None:
-    before = os._exit, os.abort, os.kill, os.execv, atexit.register
+    before = os._exit, os.abort, os.kill, os.execv, atexit.register, signal.pthread_kill
     stack.up(PROGRAM.format("atexit.register(os._exit, 0)"))
-    assert (os._exit, os.abort, os.kill, os.execv, atexit.register) == before
+    after = os._exit, os.abort, os.kill, os.execv, atexit.register, signal.pthread_kill
+    assert after == before
     assert stack.names() == {"a"}

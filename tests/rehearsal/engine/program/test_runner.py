@@ -141,6 +141,12 @@ def test_program_that_closes_its_output_fails_at_its_end(stack: Stack, name: str
     assert not sys.stderr.closed
 
 
+def test_program_that_uses_standard_error_as_a_context_closes_it(stack: Stack) -> None:
+    with pytest.raises(ProgramError, match=r"closed sys\.stderr"):
+        stack.update('import sys\nThing("a")\nwith sys.stderr as file:\n    file.write("")\n')
+    assert stack.names() == {"a"}
+
+
 def test_text_for_a_closed_output_is_an_error_of_the_program(stack: Stack) -> None:
     with pytest.raises(ProgramError, match=r":6: .* ValueError: I/O operation on closed file"):
         stack.update("import sys\nsys.stdout.close()\nprint(1)\n")
