@@ -1,7 +1,7 @@
 """``asyncio.wait_for`` as in Python 3.12, for the database drivers on Python 3.11.
 
 Python 3.11 runs the awaitable in a second task. If the caller is cancelled while that task ends after the
-timeout, the task is left behind. In PyMongo it then acquires a lock that nobody releases, and every later
+timeout, the task is left behind. In PyMongo it then acquires a lock for good, and every later
 operation of the client waits without a limit: a pod did not recover from an outage of MongoDB in which
 operations were cancelled. A cancellation that arrives together with the result is also dropped, so loops over
 Redis commands would not end (CPython issue 86296).
