@@ -69,7 +69,13 @@ def merged(
             key = full_key(name, project)
             # Pulumi reads a key without a value as an empty text (`checkForEmptyConfig` in
             # ``sdk/go/common/workspace/loaders.go``); within objects and lists null stays null.
-            raw[key] = "" if value is None else value
+            text = "" if value is None else value
+            if raw.get(key, text) != text:
+                problems.append(
+                    f"config.{name}: another spelling of {key} has another value, and the CLI takes either;"
+                    " keep one"
+                )
+            raw[key] = text
             if value is None:
                 empty.append(key)
         except ValueError as error:

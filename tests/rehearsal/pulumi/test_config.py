@@ -148,6 +148,17 @@ def test_key_that_is_not_text_is_an_error() -> None:
     assert config.values == {}
 
 
+@pytest.mark.parametrize("other", ["a", "t:config:a"])
+def test_two_spellings_of_a_key_have_the_same_value(other: str) -> None:
+    """The CLI keeps the one that its map returns last, in random order."""
+    config, problems = merged({"t:a": 1, other: 1}, {}, "t", lambda _: None)
+    assert (config.values, problems) == ({"t:a": "1"}, [])
+    _, problems = merged({"t:a": 1, other: 2}, {}, "t", lambda _: None)
+    assert problems == [
+        f"config.{other}: another spelling of t:a has another value, and the CLI takes either; keep one"
+    ]
+
+
 def test_problems_are_listed_together() -> None:
     _, problems = merged(
         {"a:b:c:d": 1, "count": "many"},
