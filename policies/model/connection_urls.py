@@ -54,6 +54,7 @@ _NEEDS_OPTION: Final = frozenset(
         "mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "mssql", "kafka", "memcached",
         "cockroach", "cockroachdb", "cassandra", "scylla", "elasticsearch", "opensearch", "db2", "vertica",
         "hive2", "trino", "presto", "tds", "influxdb", "oracle", "pgsql", "edb", "yugabytedb", "impala",
+        "hana", "sap", "thin",  # SAP HANA, and Apache Ignite (``jdbc:ignite:thin://host?sslMode=require``)
     }
 )  # fmt: skip
 # Drivers after a plus sign that use TLS, those without it, and those that do not verify the certificate.
