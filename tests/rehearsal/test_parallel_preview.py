@@ -97,7 +97,7 @@ def test_another_checkouts_program_is_its_own(tmp_path: Path) -> None:
 
 
 def test_a_crashed_child_is_distinguished_from_a_failed_one(tmp_path: Path) -> None:
-    crash = "import signal, threading\nsignal.pthread_kill(threading.get_ident(), signal.SIGKILL)"
+    crash = "import os, subprocess\nsubprocess.run(['kill', '-KILL', str(os.getpid())])"
     toys = project(tmp_path, crash, one="config: {}")
     (outcome,) = preview_all(jobs(toys))
     assert "was ended by SIGKILL" in str(outcome.error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from rehearsal.pulumi.properties import (
 from rehearsal.pulumi.urn import name_of
 
 Hook = Callable[[Any], None]
+_kill = os.kill  # replaced while a program runs
 
 
 def refused(reason: str) -> ProviderError:
@@ -90,7 +92,7 @@ class Cloud:
         with self.lock:
             self.effects += 1
             if self.effects == self.crash_at:
-                signal.pthread_kill(threading.get_ident(), signal.SIGKILL)  # `os.kill` is replaced
+                _kill(os.getpid(), signal.SIGKILL)
 
 
 class Provider:
