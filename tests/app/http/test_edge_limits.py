@@ -55,7 +55,10 @@ def test_a_refusal_of_a_large_body_reaches_every_client(
 
 
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-@pytest.mark.parametrize(("size", "declared", "status"), [(11, True, 401), (27, True, 413), (27, False, 401)])
+@pytest.mark.parametrize(
+    ("size", "declared", "status"),
+    [(11, True, 401), (27, True, 413), pytest.param(27, False, 401, marks=pytest.mark.slow)],
+)
 def test_a_refusal_reaches_curl_at_every_attempt(
     edge_of: Edge, tmp_path: Path, version: str, size: int, declared: bool, status: int
 ) -> None:

@@ -109,6 +109,7 @@ async def test_false_header_is_detected_by_the_decoder(decoder: Decoder) -> None
         await decoder.make_variants(sample_image(400, 400)[:900], ImageFormat.PNG)
 
 
+@pytest.mark.slow
 async def test_exceeding_the_memory_limit_rejects_the_image() -> None:
     """An interlaced PNG is decoded in memory as a whole, which exceeds the limit of the child process."""
     image = sample_image(4_000, 4_000, ".png[interlace,compression=1]")
@@ -119,6 +120,7 @@ async def test_exceeding_the_memory_limit_rejects_the_image() -> None:
     assert MAX_MEMORY_BYTES < 1024 * 1024 * 1024
 
 
+@pytest.mark.slow
 async def test_exceeding_the_cpu_limit_rejects_the_image() -> None:
     slow = Decoder(cpu_seconds=1)
     noise = pyvips.Image.gaussnoise(4_000, 4_000, sigma=60).cast("uchar").write_to_buffer(".jpg")

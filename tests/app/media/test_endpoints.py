@@ -205,6 +205,7 @@ def test_damaged_image_is_rejected_by_the_worker(ada: Person) -> None:
     assert "damaged" in media["reason"]
 
 
+@pytest.mark.slow
 def test_endless_upload_is_aborted(ada: Person) -> None:
     sent = 0
 

@@ -311,6 +311,7 @@ def test_pods_that_hang_take_no_time_from_the_others() -> None:
     assert all(0.1 <= seconds <= 2.0 for seconds in allowed.values())
 
 
+@pytest.mark.slow
 def test_nothing_is_deleted_because_of_a_clock_that_is_corrected() -> None:
     made_up = MadeUp()
     recorder = made_up.recorder()

@@ -444,6 +444,7 @@ def _calls(tmp_path: Path, text: str, count: int) -> int:
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ONE_NAMESPACE)
 def test_work_is_linear_in_the_objects_of_one_namespace(tmp_path: Path, shape: str) -> None:
     text = ONE_NAMESPACE[shape]
