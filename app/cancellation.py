@@ -1,12 +1,13 @@
 """``asyncio.wait_for`` as in Python 3.12, for the database drivers on Python 3.11.
 
-Python 3.11 runs the awaitable in a second task. If the caller is cancelled while that task ends after the
-timeout, the task is left behind. In PyMongo it then acquires a lock for good, and every later
-operation of the client waits without a limit: a pod did not recover from an outage of MongoDB in which
-operations were cancelled. A cancellation that arrives together with the result is also dropped, so loops over
-Redis commands would not end (CPython issue 86296).
+Python 3.11 runs the awaitable in a second task. After the timeout it cancels that task and waits for its
+end; a cancellation of the caller during this wait leaves the task running. In PyMongo the task is
+``Condition.wait``, which acquires the lock of the condition again before it ends. No task releases it then,
+and every later operation of the client waits for the lock without a timeout: a pod did not recover after an
+outage of MongoDB in which operations were cancelled. A cancellation that arrives together with the result is
+dropped (CPython issue 86296), so loops over Redis commands did not end.
 
-Since Python 3.12 the awaitable runs in the task of the caller. asyncpg has the same replacement.
+Since Python 3.12 the awaitable runs in the task of the caller. asyncpg has a similar replacement.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ T = TypeVar("T")
 
 
 async def wait_for(fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109 (as asyncio's)
-    """Return the result of ``fut``; raises ``TimeoutError`` after ``timeout`` seconds."""
+    """Return the result of ``fut``; raises ``TimeoutError`` after ``timeout`` seconds.
+
+    With a timeout of 0 or less, a coroutine is not started.
+    """
+    if timeout is not None and timeout <= 0:
+        task = asyncio.ensure_future(fut)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        try:
+            return task.result()
+        except asyncio.CancelledError as error:
+            raise TimeoutError from error
     async with asyncio.timeout(timeout):
         return await fut
 

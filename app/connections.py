@@ -27,6 +27,7 @@ from app.settings import MongoAuth, MongoSettings, RedisSettings
 
 log = structlog.get_logger()
 
+# At import: every process of the service opens its connections through this module.
 replace_wait_for()
 
 _DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")

@@ -258,7 +258,7 @@ async def _background_loops(services: Services, pools: PoolMetrics) -> AsyncIter
                     await asyncio.gather(*(each.flush() for each in caches))
             for task in tasks:
                 task.cancel()
-            # Awaited while the connections are open: a closed connection can swallow the cancellation.
+            # Awaited while the connections are open: tasks write to Redis when they are cancelled.
             await asyncio.gather(*tasks, return_exceptions=True)
 
 

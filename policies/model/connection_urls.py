@@ -54,7 +54,7 @@ _NEEDS_OPTION: Final = frozenset(
         "mongodb", "postgres", "postgresql", "mysql", "mariadb", "sqlserver", "mssql", "kafka", "memcached",
         "cockroach", "cockroachdb", "cassandra", "scylla", "elasticsearch", "opensearch", "db2", "vertica",
         "hive2", "trino", "presto", "tds", "influxdb", "oracle", "pgsql", "edb", "yugabytedb", "impala",
-        "hana", "sap", "thin",  # SAP HANA, and Apache Ignite (``jdbc:ignite:thin://host?sslMode=require``)
+        "hana", "hdb", "sap", "thin",  # SAP HANA, and Apache Ignite (``jdbc:ignite:thin://host?sslMode=require``)
     }
 )  # fmt: skip
 # Drivers after a plus sign that use TLS, those without it, and those that do not verify the certificate.
@@ -82,7 +82,8 @@ _PROTOCOL: Final = "securityprotocol"  # of Kafka clients
 _NAMED_OPTIONS: Final = frozenset(
     {
         "sslca", "sslcert", "sslcertificate", "sslkey", "serversslcert", "tlscafile",
-        "tlscertificatekeyfile", "tlscertificatefile", "sslcapath", "cafile", "tlsca",
+        "tlscertificatekeyfile", "tlscertificatefile", "sslcapath", "cafile", "tlsca", "tlsservername",
+        "tlsrootcafile",
     }
 )  # fmt: skip
 # Options that accept any certificate or host name if they are true, and those that do if they are false.
@@ -91,7 +92,7 @@ _UNCHECKED_IF_TRUE: Final = frozenset(
         "tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames",
         "sslinvalidhostnameallowed", "insecure", "insecureskipverify", "tlsinsecureskipverify",
         "tlsskipverify", "skipverify", "skiptlsverify", "sslnoverify", "trustservercertificate",
-        "acceptinvalidcerts", "allowinvalidcertificates", "trustall", "allowselfsignedcerts",
+        "acceptinvalidcerts", "allowinvalidcertificates", "trustall", "allowselfsignedcerts", "ssltrustall",
     }
 )  # fmt: skip
 _UNCHECKED_IF_FALSE: Final = frozenset(

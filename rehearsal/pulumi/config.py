@@ -70,17 +70,18 @@ def merged(
             # Pulumi reads a key without a value as an empty text (`checkForEmptyConfig` in
             # ``sdk/go/common/workspace/loaders.go``); within objects and lists null stays null.
             text = "" if value is None else value
-            if raw.get(key, text) != text:
+            if key in raw and not _have_the_same_text(raw[key], text):
                 problems.append(
-                    f"config.{name}: another spelling of {key} has another value, and the CLI takes either;"
-                    " keep one"
+                    f"config.{name}: another spelling of {key} has another value, and the CLI uses one of"
+                    " them at random; remove one"
                 )
             raw[key] = text
-            if value is None:
+            if value is None and key not in empty:
                 empty.append(key)
         except ValueError as error:
             problems.append(f"config.{name}: {error}")
     missing = []
+    spellings: dict[str, str] = {}
     for name, spec in declared.items():
         spec = dict[str, Any]() if spec is None else spec
         try:
@@ -88,6 +89,8 @@ def merged(
         except ValueError as error:
             problems.append(f"Pulumi.yaml: config.{name}: {error}")
             continue
+        if (other := spellings.setdefault(key, str(name))) != str(name):
+            problems.append(f"Pulumi.yaml: config.{name}: {other} declares {key} too; remove one declaration")
         own = key.startswith(f"{project}:")
         problems += [f"Pulumi.yaml: config.{name}: {text}" for text in _declaration_problems(spec, own=own)]
         fallback = _fallback(spec)
@@ -123,6 +126,14 @@ def merged(
         values, frozenset(secrets), frozenset(unreadable), tuple(empty), decrypted=frozenset(decrypted)
     )
     return config, problems
+
+
+def _have_the_same_text(one: Any, other: Any) -> bool:
+    """Return whether the CLI passes both values as the same text; a value without a text is another error."""
+    try:
+        return text_of(one) == text_of(other)
+    except ValueError:
+        return True
 
 
 def _fallback(spec: Any) -> Any:

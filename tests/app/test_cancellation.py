@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pymongo.errors import PyMongoError
 from pymongo.lock import _async_cond_wait, _async_create_condition, _async_create_lock
 
 import app.connections  # replaces asyncio.wait_for
@@ -58,12 +59,26 @@ async def test_wait_ends_after_its_timeout() -> None:
     assert await asyncio.wait_for(asyncio.sleep(0, "result"), None) == "result"
 
 
+async def test_wait_without_time_does_not_start_a_coroutine() -> None:
+    started: list[int] = []
+
+    async def start() -> None:
+        started.append(1)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(start(), 0)
+    assert not started
+    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    done.set_result(1)
+    assert await asyncio.wait_for(done, 0) == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_mongodb_client_recovers_after_cancelled_operations_in_an_outage(
     tmp_path: Path, seed: int
 ) -> None:
-    """PyMongo looks for a server every 0.5 s; operations that are cancelled at that time need its lock."""
+    """PyMongo checks for a server every 0.5 s; operations that are cancelled at that time need its lock."""
     random_numbers = random.Random(seed)
     server = mongodb(tmp_path)
     settings = MongoSettings(f"mongodb://127.0.0.1:{server.port}/", "kingdom", MongoAuth.CERTIFICATE, None)
@@ -73,7 +88,7 @@ async def test_mongodb_client_recovers_after_cancelled_operations_in_an_outage(
         async def read() -> None:
             while time.monotonic() < end:
                 seconds = 0.5 * random_numbers.randint(1, 3) + random_numbers.uniform(0, 0.004)
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(PyMongoError, TimeoutError):
                     async with asyncio.timeout(seconds):
                         await database["things"].find_one()
 

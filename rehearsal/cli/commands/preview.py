@@ -114,12 +114,15 @@ def preview(
     if base or format_ or write:
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, without --base and --format")
+        if every and not base:
+            _require_stacks()
         form = format_ or ("json" if as_json else "text")
         _review([] if every else [stack], base, head, form, write or [], policy_pack)
         return
     if every:
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, not for --all")
+        _require_stacks()
         _every(as_json=as_json, verbose=verbose, policy_pack=policy_pack)
         return
     _one(
@@ -191,6 +194,18 @@ def _review(
             err=err,
         )
     )
+
+
+def _require_stacks() -> None:
+    """Raise InputError if the project has no stack file: a misspelled folder would have an empty result."""
+    from rehearsal.pulumi.project import Project
+
+    project = Project.find()
+    if not project.stack_names():
+        raise InputError(
+            f"no stack file in {project.stacks}",
+            remedy="Correct stackConfigDir in Pulumi.yaml, or plan one stack with --stack.",
+        )
 
 
 def _every(*, as_json: bool, verbose: bool, policy_pack: Path | None) -> None:

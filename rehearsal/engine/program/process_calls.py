@@ -128,7 +128,7 @@ class ProcessCalls:
 
         def kill(pid: int, number: int, /) -> None:
             if self._is_own() and pid == self._process and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {signal.Signals(number).name}")
+                self._end(128 + number, f"the signal {_name(number)}")
             original(pid, number)
 
         return kill
@@ -138,7 +138,7 @@ class ProcessCalls:
 
         def raise_signal(number: int, /) -> None:
             if self._is_own() and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {signal.Signals(number).name}")
+                self._end(128 + number, f"the signal {_name(number)}")
             original(number)
 
         return raise_signal
@@ -148,7 +148,7 @@ class ProcessCalls:
 
         def pthread_kill(thread: int, number: int, /) -> None:
             if self._is_own() and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {signal.Signals(number).name}")
+                self._end(128 + number, f"the signal {_name(number)}")
             original(thread, number)
 
         return pthread_kill
@@ -192,11 +192,16 @@ class ProcessCalls:
         return unregister
 
 
+def _name(number: int) -> str:
+    """Return the name of a signal, or its number: real-time signals have no names."""
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)
+
+
 def _is_fatal(number: int, terminate: Any) -> bool:
     """Return whether the signal `number` would end a process that runs the program alone."""
     if number == signal.SIGKILL:
         return True
-    if number not in set(signal.Signals) or number in _HARMLESS:
+    if number not in signal.valid_signals() or number in _HARMLESS:
         return False
     handler = signal.getsignal(number)
     return handler is signal.SIG_DFL or (number == signal.SIGTERM and handler is terminate)

@@ -289,6 +289,8 @@ class _StandardError:
         return getattr(self._stream, name)
 
     def __enter__(self) -> Self:
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -300,7 +302,10 @@ class _StandardError:
 
 @contextlib.contextmanager
 def _tracebacks_of_crashes() -> Iterator[None]:
-    """Write the Python traceback to standard error if native code of the program ends this process."""
+    """Write a Python traceback to standard error if native code ends this process, such as by SIGSEGV.
+
+    Without effect if `faulthandler` is enabled already, as by pytest, or standard error is closed.
+    """
     if faulthandler.is_enabled() or sys.__stderr__ is None or sys.__stderr__.closed:
         yield
         return

@@ -158,4 +158,6 @@ async def _initiated(port: int) -> bool:
                 await client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": members})
         return False
     finally:
-        await client.close()
+        with suppress(TimeoutError):  # a cancelled check can leave the lock of the client behind
+            async with asyncio.timeout(1.0):
+                await client.close()

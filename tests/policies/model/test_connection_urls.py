@@ -33,6 +33,7 @@ PROTECTED = (
     "clickhouse+https://h:8443/d", "git+https://h/r", "socket+wss://h", "jdbc:elasticsearch://https://h:9200",
     "postgres://h/d?gssencmode=require", "jdbc:yugabytedb://h/d?ssl=true", "jdbc:impala://h:21050;SSL=1",
     "jdbc:sap://h:30015/?encrypt=true", "hana://u@h:443?encrypt=true", "jdbc:ignite:thin://h:10800?sslMode=require",
+    "hdb://u@h:443?TLSServerName=h",
     "http://localhost.localdomain:80",
     "postgresql://h/d;version=1?sslmode=require", "http://+:8080", "http://*:80;https://*:443", "http://[::]:80",
 )  # fmt: skip
@@ -56,7 +57,8 @@ WEAK = (
     "elasticsearch://h:9200", "https://h:9200?verify_certs=false", "kafka://h?ssl=true&verify=no",
     "SASL_PLAINTEXT://h:9092", "pulsar://h:6650", "git://h/r", "consul+http://h", "jdbc:es://http://h:9200",
     "jdbc:pgsql://h/d", "jdbc:edb://h/d", "jdbc:yugabytedb://h/d", "jdbc:impala://h:21050", "tftp://h/x",
-    "jdbc:sap://h:30015/", "hana://u@h:30015", "jdbc:ignite:thin://h:10800",
+    "jdbc:sap://h:30015/", "hana://u@h:30015", "jdbc:ignite:thin://h:10800", "hdb://u@h:30015",
+    "jdbc:ignite:thin://h:10800?sslMode=require&sslTrustAll=true", "hdb://u@h?TLSServerName=h&TLSInsecureSkipVerify=1",
     "jdbc:postgresql://h/d?ssl=true&sslfactory=org.postgresql.ssl.NonValidatingFactory",
     "postgresql://h/d;sslmode=require?version=1", "mysql://h/d?ssl=unknown", 'mysql://h/d?options={"a":1}',
 )  # fmt: skip

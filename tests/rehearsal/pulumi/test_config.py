@@ -149,14 +149,31 @@ def test_key_that_is_not_text_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("other", ["a", "t:config:a"])
-def test_two_spellings_of_a_key_have_the_same_value(other: str) -> None:
-    """The CLI keeps the one that its map returns last, in random order."""
-    config, problems = merged({"t:a": 1, other: 1}, {}, "t", lambda _: None)
+@pytest.mark.parametrize("one", ["1", 1])
+@pytest.mark.parametrize("another", [2, True])
+def test_two_spellings_of_a_key_with_different_values_are_refused(
+    other: str, one: object, another: object
+) -> None:
+    """The CLI applies the value that its map returns last, in random order."""
+    config, problems = merged({"t:a": 1, other: one}, {}, "t", lambda _: None)
     assert (config.values, problems) == ({"t:a": "1"}, [])
-    _, problems = merged({"t:a": 1, other: 2}, {}, "t", lambda _: None)
-    assert problems == [
-        f"config.{other}: another spelling of t:a has another value, and the CLI takes either; keep one"
-    ]
+    _, (problem,) = merged({"t:a": 1, other: another}, {}, "t", lambda _: None)
+    assert problem.startswith(f"config.{other}: another spelling of t:a has another value")
+
+
+def test_two_declarations_of_a_key_are_refused() -> None:
+    _, problems = merged({}, {"a": "x", "t:a": "y"}, "t", lambda _: None)
+    assert problems == ["Pulumi.yaml: config.t:a: a declares t:a too; remove one declaration"]
+
+
+def test_number_without_a_text_has_one_problem() -> None:
+    _, problems = merged({"a": float("nan")}, {}, "t", lambda _: None)
+    assert len(problems) == 1
+
+
+def test_two_spellings_without_a_value_are_named_once() -> None:
+    config, problems = merged({"t:a": None, "a": None}, {}, "t", lambda _: None)
+    assert (config.empty, problems) == (("t:a",), [])
 
 
 def test_problems_are_listed_together() -> None:

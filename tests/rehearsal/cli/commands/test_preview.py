@@ -87,8 +87,21 @@ def test_all_stacks_are_planned_and_the_exit_code_is_the_worst(tmp_path: Path) -
     assert lines == ["local: clean", "broken: failed"]
 
 
+@pytest.mark.parametrize("options", [[], ["--format", "json"]])
+def test_all_stacks_of_a_folder_without_stack_files_are_an_error(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Tiny.make(tmp_path)
+    project.stack.unlink()
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["preview", "--all", *options])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith(f"no stack file in {tmp_path / 'stacks'}")
+
+
 @pytest.mark.slow
 def test_crash_of_native_code_names_the_line_of_the_program(tmp_path: Path) -> None:
+    """In another process, because pytest enables `faulthandler` in this one."""
     project = Tiny.make(tmp_path)
     project.program.write_text("import ctypes\n\nctypes.string_at(0)\n")
     ended = project.run("preview", "--stack", "local")

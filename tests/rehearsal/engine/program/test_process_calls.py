@@ -25,6 +25,7 @@ Thing("a")
         ("os.kill(os.getpid(), signal.SIGKILL)", "the signal SIGKILL"),
         ("os.kill(os.getpid(), signal.SIGTERM)", "the signal SIGTERM"),
         ("signal.raise_signal(signal.SIGUSR1)", "the signal SIGUSR1"),
+        ("os.kill(os.getpid(), 40)", "the signal 40"),
         ("signal.pthread_kill(threading.get_ident(), signal.SIGTERM)", "the signal SIGTERM"),
         ('os.execv("/bin/sh", ["sh", "-c", "exit 3"])', "os.exec of /bin/sh"),
         ('os.execlp("sh", "sh", "-c", "exit 3")', "os.exec of"),
