@@ -51,12 +51,12 @@ class Member:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
-            await self._answer(reader, writer)
+            await self._respond_to_all(reader, writer)
         finally:
             writer.close()
             self.connections -= 1
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond_to_all(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 length, request, _, code = _HEAD.unpack(await reader.readexactly(_HEAD.size))
