@@ -22,13 +22,14 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError
 
-from app.cancellation import replace_wait_for
+from app.drivers import limit_handshakes, replace_wait_for
 from app.settings import MongoAuth, MongoSettings, RedisSettings
 
 log = structlog.get_logger()
 
 # At import: every process of the service opens its connections through this module.
 replace_wait_for()
+limit_handshakes()
 
 _DEMOTED: Final = ("READONLY", "LOADING", "MASTERDOWN")
 _FAILOVER_SECONDS: Final = 1.0

@@ -48,10 +48,13 @@ class IdleConnections:
             return
         while True:
             await asyncio.sleep(_INTERVAL_SECONDS)
-            if len(_descriptors()) > self._crowded:
-                closed = await asyncio.to_thread(self.close_idle)
-                if closed:
-                    log.warning("idle connections closed", count=closed)
+            try:
+                if len(_descriptors()) > self._crowded:
+                    closed = await asyncio.to_thread(self.close_idle)
+                    if closed:
+                        log.warning("idle connections closed", count=closed)
+            except OSError as error:  # no descriptor is left, not even for the list of them
+                log.warning("idle connections not closed", error=str(error))
 
     def close_idle(self) -> int:
         """Close the connections without a request and without data for a while; return their number."""

@@ -19,6 +19,7 @@ import httpx
 
 from app.google_auth import AccessTokenError, AccessTokens
 from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen
+from app.resilience.http_transport import PooledTransport
 from app.settings import StorageSettings
 from app.telemetry.tracing import add_headers
 
@@ -203,6 +204,6 @@ async def open_bucket(settings: StorageSettings) -> AsyncIterator[Bucket]:
         auth=None if settings.anonymous else GoogleAuth(),
         timeout=httpx.Timeout(_READ_SECONDS, connect=2.0, pool=2.0),
         event_hooks={"request": [add_headers]},
-        limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
+        transport=PooledTransport(httpx.Limits(max_connections=32, max_keepalive_connections=16)),
     ) as client:
         yield Bucket(client, settings.bucket)

@@ -17,6 +17,7 @@ import msgspec
 from app.content.generator import GeneratorUnavailable, PromptRejected, TextCallback
 from app.content.schemas import Form
 from app.resilience import Breaker, BreakerOpen
+from app.resilience.http_transport import PooledTransport
 from app.settings import GeneratorSettings
 from app.telemetry.tracing import add_headers
 
@@ -142,6 +143,6 @@ async def open_openai(settings: GeneratorSettings, breaker: Breaker) -> AsyncIte
         headers=headers,
         timeout=httpx.Timeout(min(settings.seconds, _SILENCE_SECONDS), connect=3.0, pool=3.0),
         event_hooks={"request": [add_headers]},
-        limits=httpx.Limits(max_connections=16, max_keepalive_connections=8),
+        transport=PooledTransport(httpx.Limits(max_connections=16, max_keepalive_connections=8)),
     ) as client:
         yield OpenAI(client, breaker, model=settings.model, seconds=settings.seconds)

@@ -9,11 +9,12 @@ available.
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.problems import UNAVAILABLE, Problem
 from app.resilience.breaker import Breaker, BreakerConfig, BreakerOpen, BreakerState
@@ -40,12 +41,25 @@ class CircuitBreakerMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._breaker.call(self._app, scope, receive, send)
+            record = self._breaker.admit()
         except BreakerOpen as refusal:
             after = {"retry-after": str(max(1, math.ceil(refusal.retry_after)))}
             raise Problem(
                 UNAVAILABLE, "A required backend is unavailable. Retry later.", headers=after
             ) from None
+
+        def started(message: Message) -> Awaitable[None]:
+            # A stream lasts as long as its client reads, which does not depend on the backends.
+            if message["type"] == "http.response.start":
+                record(None)
+            return send(message)
+
+        try:
+            await self._app(scope, receive, started)
+        except BaseException as error:
+            record(error)
+            raise
+        record(None)
 
 
 def _record_change(route: str, state: BreakerState) -> None:

@@ -5,7 +5,8 @@ outcomes, the breaker opens if the ratio of failed calls, or of slow and failed 
 Open: calls are rejected immediately for a duration that doubles with each opening up to a maximum, with
 jitter so that pods do not return together. Half-open: ``probes`` calls pass; the breaker closes if their
 ratios are below the thresholds, otherwise it opens again. A cancelled call is not counted (as in Polly)
-unless it was slow by then. A call counts only in the state in which it began (as in resilience4j).
+unless it was slow by then. A call counts only in the state in which it began (as in resilience4j). Probes
+that have not ended after ``open_max`` seconds are replaced by others.
 
 Measured against purgatory and hyx (``benchmarks/breakers.py``): both count consecutive failures only, do not
 detect slow calls, have a constant open duration, and cost several times as much per closed call.
@@ -13,6 +14,7 @@ detect slow calls, have a constant open duration, and cost several times as much
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -90,6 +92,7 @@ class Breaker:
         self._open_until = 0.0
         self._running_probes = 0
         self._finished_probes = 0
+        self._probed_at = -math.inf
 
     async def call(self, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
         """Return ``await work(...)``, or raise :class:`BreakerOpen` without calling it."""
@@ -109,6 +112,32 @@ class Breaker:
             self._record(_SUCCEEDED, generation)
         return result
 
+    def admit(self) -> Callable[[BaseException | None], None]:
+        """Admit a call whose outcome is known before it ends; raises :class:`BreakerOpen`.
+
+        Call the returned function with the error, or ``None`` after a success; only its first call counts.
+        """
+        if self.state is not BreakerState.CLOSED:
+            self._admit_probe()
+        generation = self._generation
+        began = self._clock()
+        recorded = False
+
+        def record(error: BaseException | None) -> None:
+            nonlocal recorded
+            if recorded:
+                return
+            recorded = True
+            seconds = self._clock() - began
+            if error is not None:
+                self._record(self._outcome(error, seconds), generation)
+            elif seconds > self._slow_seconds:
+                self._record(_SLOW, generation)
+            elif not self._all_succeeded or generation != self._generation:
+                self._record(_SUCCEEDED, generation)
+
+        return record
+
     def _admit_probe(self) -> None:
         """Count the call as a probe. Raises :class:`BreakerOpen` if it must not be made."""
         now = self._clock()
@@ -117,8 +146,11 @@ class Breaker:
                 raise BreakerOpen(self.name, self._open_until - now)
             self._change(BreakerState.HALF_OPEN)
         if self._running_probes + self._finished_probes >= self._thresholds.probes:
-            raise BreakerOpen(self.name, self._thresholds.open_initial)
+            if now < self._probed_at + self._thresholds.open_max:
+                raise BreakerOpen(self.name, self._thresholds.open_initial)
+            self._change(BreakerState.HALF_OPEN)
         self._running_probes += 1
+        self._probed_at = now
 
     def _outcome(self, error: BaseException, seconds: float) -> int:
         """Return how an error counts."""

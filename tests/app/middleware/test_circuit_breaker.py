@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 
@@ -96,3 +97,40 @@ async def test_lost_connections_near_a_deadline_open_the_breaker() -> None:
             with pytest.raises((AutoReconnect, Problem)):
                 await breaking({}, receive, send)
     assert route.calls == 3
+
+
+async def test_stream_that_a_client_does_not_read_is_a_finished_probe() -> None:
+    """A stream lasts as long as its client reads; other requests must not be refused meanwhile."""
+    route = Route()
+    route.error = AutoReconnect("gone")
+    ends = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await route(scope, receive, send)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await ends.wait()
+
+    async def accept(message: object) -> None:
+        pass
+
+    breaking = CircuitBreakerMiddleware(stream, "GET /v1/things")
+    for _ in range(3):
+        with pytest.raises(AutoReconnect):
+            await breaking({}, receive, accept)
+    route.error = None
+    streams = [asyncio.create_task(breaking({}, receive, accept))]
+
+    async def admitted() -> bool:
+        await asyncio.sleep(0)
+        if streams[-1].done():
+            assert isinstance(streams[-1].exception(), Problem)
+            streams[-1] = asyncio.create_task(breaking({}, receive, accept))
+            return False
+        return True
+
+    await until(admitted)
+    streams.append(asyncio.create_task(breaking({}, receive, accept)))
+    await asyncio.sleep(0)
+    assert not streams[-1].done()
+    ends.set()
+    await asyncio.gather(*streams)

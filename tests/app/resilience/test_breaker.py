@@ -278,3 +278,31 @@ async def test_ignored_exception_counts_neither_as_failed_nor_as_a_successful_pr
     assert breaker.state is BreakerState.HALF_OPEN
     assert await ask(breaker, False) == "well"
     assert breaker.state is BreakerState.CLOSED
+
+
+async def test_probes_that_do_not_end_are_replaced_by_others() -> None:
+    clock = Clock()
+    breaker = small(clock)
+    for _ in range(4):
+        await ask(breaker, True)
+    clock.now += 1.3
+    hanging = [breaker.admit() for _ in range(2)]
+    clock.now += 7.9
+    with pytest.raises(BreakerOpen):
+        breaker.admit()
+    clock.now += 0.2
+    for _ in range(2):
+        breaker.admit()(None)
+    assert breaker.state is BreakerState.CLOSED
+    for record in hanging:
+        record(OSError("badly"))
+    assert breaker.state is BreakerState.CLOSED
+
+
+async def test_only_the_first_outcome_of_an_admitted_call_counts() -> None:
+    breaker = small(Clock())
+    for _ in range(4):
+        record = breaker.admit()
+        record(OSError("badly"))
+        record(None)
+    assert breaker.state is BreakerState.OPEN

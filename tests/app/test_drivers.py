@@ -1,4 +1,4 @@
-"""Cancelled operations leave no lock of a database driver behind, and cancellations are not dropped."""
+"""Cancelled operations leave no lock of a database driver behind; TLS handshakes of MongoDB have a limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pymongo.lock import _async_cond_wait, _async_create_condition, _async_creat
 
 import app.connections  # replaces asyncio.wait_for
 from app.settings import MongoAuth, MongoSettings
-from tests.support.backends import mongodb
+from tests.support.backends import mongodb, until
 
 pytestmark = pytest.mark.anyio
 
@@ -107,3 +107,24 @@ async def test_mongodb_client_recovers_after_cancelled_operations_in_an_outage(
                 assert await database["things"].find_one() is None
         finally:
             server.kill()
+
+
+@pytest.mark.slow
+async def test_tls_handshake_without_a_response_ends_after_the_connect_timeout() -> None:
+    attempts = 0
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        await reader.read()  # until the client closes the connection
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"mongodb://127.0.0.1:{port}/?tls=true"
+        settings = MongoSettings(url, "kingdom", MongoAuth.CERTIFICATE, None)
+        async with app.connections.open_mongodb(settings, app_name="test") as database:
+            with pytest.raises(PyMongoError):
+                await database["things"].find_one()
+            await until(lambda: attempts >= 2, 20)

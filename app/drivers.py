@@ -1,4 +1,4 @@
-"""``asyncio.wait_for`` as in Python 3.12, for the database drivers on Python 3.11.
+"""Corrections of the database drivers: ``asyncio.wait_for`` as in Python 3.12, and limits of TLS handshakes.
 
 Python 3.11 runs the awaitable in a second task. After the timeout it cancels that task and waits for its
 end; a cancellation of the caller during this wait leaves the task running. In PyMongo the task is
@@ -13,9 +13,10 @@ Since Python 3.12 the awaitable runs in the task of the caller. asyncpg has a si
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -48,3 +49,21 @@ def replace_wait_for() -> None:
 
         for module in (asyncio, pymongo.lock):
             module.__dict__["wait_for"] = wait_for
+
+
+def limit_handshakes() -> None:
+    """Apply PyMongo's ``connectTimeoutMS`` to the TLS handshake of a connection too.
+
+    PyMongo (4.20) limits only the TCP connection, so a handshake without a response takes the 60 s of the
+    event loop. The only connection that checks a server waits as long, also if the server is back.
+    """
+    from pymongo.asynchronous import pool
+
+    configured = pool._configured_protocol_interface
+
+    @functools.wraps(configured)
+    async def limited(address: Any, options: Any, *arguments: Any) -> Any:
+        async with asyncio.timeout(options.connect_timeout):
+            return await configured(address, options, *arguments)
+
+    pool.__dict__["_configured_protocol_interface"] = limited
