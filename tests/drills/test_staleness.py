@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,10 +54,12 @@ class Register:
     oldest: float = 0.0
     problems: list[str] = field(default_factory=list)
 
-    def keep_writing(self, client: httpx.Client, enough: threading.Event) -> None:
-        """Write through one pod, which must serve the new value at once."""
+    def keep_writing(self, clients: Sequence[httpx.Client], enough: threading.Event) -> None:
+        """Write through one pod, which serves the new value at once; if it ends, through another."""
         number = 0
-        while not enough.is_set():
+        others = iter(clients)
+        client: httpx.Client | None = next(others)
+        while client is not None and not enough.is_set():
             number += 1
             # Readers may see the value before the write is acknowledged.
             self.versions.append((_PENDING, float("inf")))
@@ -67,6 +69,13 @@ class Register:
                 read = self.read(client)
                 if read != value:
                     self.problems.append(f"{self.name}: the pod that wrote {value} returned {read}")
+            except httpx.ConnectError as error:
+                # The autoscaler has removed the pod, which did not get this write.
+                if self.versions[-1][0] == _PENDING:
+                    self.versions.pop()
+                client = next(others, None)
+                if client is None:
+                    self.problems.append(f"{self.name}: no pod accepts connections: {error}")
             except httpx.HTTPError as error:
                 self.problems.append(f"{self.name}: write {type(error).__name__}: {error}")
                 return
