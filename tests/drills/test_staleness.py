@@ -224,8 +224,9 @@ def require_bounded(
             return stack.enter_context(httpx.Client(base_url=url, timeout=15))
 
         for at, value in enumerate(values):
-            writer = client(urls[at % len(urls)])
-            threads.append(threading.Thread(target=value.keep_writing, args=(writer, enough)))
+            first = at % len(urls)
+            writers = [client(url) for url in (*urls[first:], *urls[:first])]
+            threads.append(threading.Thread(target=value.keep_writing, args=(writers, enough)))
             for url in urls:
                 arguments = (client(url), enough, bound)
                 threads.append(threading.Thread(target=value.keep_reading, args=arguments))
