@@ -96,20 +96,15 @@ class Breaker:
 
     async def call(self, work: Callable[P, Awaitable[T]], *arguments: P.args, **named: P.kwargs) -> T:
         """Return ``await work(...)``, or raise :class:`BreakerOpen` without calling it."""
-        clock = self._clock
         if self.state is not BreakerState.CLOSED:
             self._admit_probe()
-        generation = self._generation
-        began = clock()
+        generation, began = self._generation, self._clock()
         try:
             result = await work(*arguments, **named)
         except BaseException as error:
-            self._record(self._outcome(error, clock() - began), generation)
+            self._finish(error, began, generation)
             raise
-        if clock() - began > self._slow_seconds:
-            self._record(_SLOW, generation)
-        elif not self._all_succeeded or generation != self._generation:
-            self._record(_SUCCEEDED, generation)
+        self._finish(None, began, generation)
         return result
 
     def admit(self) -> Callable[[BaseException | None], None]:
@@ -119,24 +114,26 @@ class Breaker:
         """
         if self.state is not BreakerState.CLOSED:
             self._admit_probe()
-        generation = self._generation
-        began = self._clock()
+        generation, began = self._generation, self._clock()
         recorded = False
 
         def record(error: BaseException | None) -> None:
             nonlocal recorded
-            if recorded:
-                return
-            recorded = True
-            seconds = self._clock() - began
-            if error is not None:
-                self._record(self._outcome(error, seconds), generation)
-            elif seconds > self._slow_seconds:
-                self._record(_SLOW, generation)
-            elif not self._all_succeeded or generation != self._generation:
-                self._record(_SUCCEEDED, generation)
+            if not recorded:
+                recorded = True
+                self._finish(error, began, generation)
 
         return record
+
+    def _finish(self, error: BaseException | None, began: float, generation: int) -> None:
+        """Record the outcome of a call that began at ``began`` in the state of ``generation``."""
+        seconds = self._clock() - began
+        if error is not None:
+            self._record(self._outcome(error, seconds), generation)
+        elif seconds > self._slow_seconds:
+            self._record(_SLOW, generation)
+        elif not self._all_succeeded or generation != self._generation:
+            self._record(_SUCCEEDED, generation)
 
     def _admit_probe(self) -> None:
         """Count the call as a probe. Raises :class:`BreakerOpen` if it must not be made."""

@@ -36,6 +36,7 @@ from rehearsal.errors import InputError
 if TYPE_CHECKING:
     from rehearsal.engine.targets import Targets
     from rehearsal.parallel_preview import Outcome
+    from rehearsal.pulumi.project import Project
 
 FORMATS: Final = ("text", "markdown", "json", "sarif", "junit")  # as in review.command.Format
 
@@ -115,14 +116,15 @@ def preview(
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, without --base and --format")
         if every and not base:
-            _require_stacks()
+            from rehearsal.pulumi.project import Project
+
+            _require_stacks(Project.find())
         form = format_ or ("json" if as_json else "text")
         _review([] if every else [stack], base, head, form, write or [], policy_pack)
         return
     if every:
         if save_plan is not None:
             raise InputError("--save-plan is for the plan of one stack, not for --all")
-        _require_stacks()
         _every(as_json=as_json, verbose=verbose, policy_pack=policy_pack)
         return
     _one(
@@ -196,11 +198,8 @@ def _review(
     )
 
 
-def _require_stacks() -> None:
+def _require_stacks(project: Project) -> None:
     """Raise InputError if the project has no stack file: a misspelled folder would have an empty result."""
-    from rehearsal.pulumi.project import Project
-
-    project = Project.find()
     if not project.stack_names():
         raise InputError(
             f"no stack file in {project.stacks}",
@@ -214,6 +213,7 @@ def _every(*, as_json: bool, verbose: bool, policy_pack: Path | None) -> None:
     from rehearsal.pulumi.project import Project
 
     project = Project.find()
+    _require_stacks(project)
     jobs = [
         parallel_preview.Job(project, stack, pack_of(project, policy_pack)) for stack in project.stack_names()
     ]

@@ -104,6 +104,12 @@ class ProcessCalls:
         # Another thread ends silently; the main thread reports the error.
         raise self.exited[-1] if threading.get_ident() == self._thread else SystemExit(status)
 
+    def _end_by_signal(self, number: int, terminate: Any) -> None:
+        if self._is_own() and _is_fatal(number, terminate):
+            # Real-time signals have no names.
+            name = signal.Signals(number).name if number in set(signal.Signals) else number
+            self._end(128 + number, f"the signal {name}")
+
     def _is_own(self) -> bool:
         return os.getpid() == self._process
 
@@ -127,8 +133,8 @@ class ProcessCalls:
         terminate = signal.getsignal(signal.SIGTERM)  # kingdom's own handler does not count
 
         def kill(pid: int, number: int, /) -> None:
-            if self._is_own() and pid == self._process and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {_name(number)}")
+            if pid == self._process:
+                self._end_by_signal(number, terminate)
             original(pid, number)
 
         return kill
@@ -137,8 +143,7 @@ class ProcessCalls:
         terminate = signal.getsignal(signal.SIGTERM)
 
         def raise_signal(number: int, /) -> None:
-            if self._is_own() and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {_name(number)}")
+            self._end_by_signal(number, terminate)
             original(number)
 
         return raise_signal
@@ -147,8 +152,7 @@ class ProcessCalls:
         terminate = signal.getsignal(signal.SIGTERM)
 
         def pthread_kill(thread: int, number: int, /) -> None:
-            if self._is_own() and _is_fatal(number, terminate):
-                self._end(128 + number, f"the signal {_name(number)}")
+            self._end_by_signal(number, terminate)
             original(thread, number)
 
         return pthread_kill
@@ -190,11 +194,6 @@ class ProcessCalls:
             original(function)
 
         return unregister
-
-
-def _name(number: int) -> str:
-    """Return the name of a signal, or its number: real-time signals have no names."""
-    return signal.Signals(number).name if number in set(signal.Signals) else str(number)
 
 
 def _is_fatal(number: int, terminate: Any) -> bool:
